@@ -1,0 +1,42 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: default setup check test-fast test demo docs bench clean
+default: check test-fast
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+setup: .venv/installed-dev
+
+demo: .venv/installed            ## train, dump and ask: which neuron counts?
+	$(BIN)/unrolled run counting --root ./lake
+
+check: setup                     ## format, lint, types, import floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test-fast: setup                 ## without Ray and long runs
+	$(BIN)/pytest -q -m 'not slow and not ray'
+
+test: check                      ## everything
+	$(BIN)/pytest -q
+
+docs: setup                      ## regenerate the generated pages
+	$(BIN)/python -m tests.regenerate
+
+bench: setup                     ## the speed and memory tables of docs/benchmarks
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf .venv build *.egg-info

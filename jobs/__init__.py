@@ -1,0 +1,1 @@
+"""The shell around the rooms: the only code that knows Ray, arguments, the environment and the clock."""

@@ -1,0 +1,57 @@
+"""The command line: `unrolled …` or `python -m jobs …`."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from jobs.commands.parser import STAGES, make_parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what was typed; give the exit code.
+
+    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed, 5 storage, 130 and 143 signals.
+    """
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        from importlib.metadata import version
+
+        print(version("unrolled"))
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 2
+    signal.signal(signal.SIGTERM, _terminate)
+    from schemas.errors import UnrolledError
+
+    try:
+        _command(options.command)(options)
+        sys.stdout.flush()
+    except UnrolledError as error:
+        if options.debug:
+            raise
+        print(f"unrolled: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("unrolled: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `unrolled sql … | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argparse gives untyped options
+    from jobs.commands import questions, runs, stages
+
+    commands = {"run": stages.run, "runs": runs.runs, "sql": questions.sql, "top": questions.top}
+    return stages.one_stage if name in STAGES else {**commands, "show": questions.show}[name]
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

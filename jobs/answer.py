@@ -1,0 +1,107 @@
+"""The answer of a run, in words, colours and a picture; every figure is read back from the lake by SQL."""
+
+import sys
+from typing import Any
+
+import pyarrow as pa
+
+import pipeline
+from jobs.context import Run
+from pipeline.queries.lake import Lake
+from pipeline.rendering.terminal import coloured_text, format_table, scale_of
+from pipeline.storage.folder import Folder
+
+Row = dict[str, Any]
+
+
+def print_answer(run: Run) -> None:
+    """Print what a complete run has to say, save its picture, and name the next commands."""
+    lake = pipeline.open(run.root)
+    lake.catalog.require(run.id, "extrapolate")
+    print(f"\n{run.id}\n\nDoes it do its task?\n")
+    answers = lake.ask("model_answers", run=run.id)
+    print(_indented(format_table(answers)))
+    wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
+    best = _print_neurons(lake, run.id, wanted) if wanted else None
+    print("\nWhat was written?\n")
+    print(_indented(format_table(lake.ask("dumped", run=run.id))))
+    print(f"\nPicture: {_save_picture(lake, run, best, wanted, answers)}")
+    _print_next(run, best, wanted)
+
+
+def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> Row | None:
+    """The neuron of each model that follows the headline's hypotheses, and the best one's text; give the best."""
+    first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
+    found = lake.ask("headline_neurons", run=run, first=first, second=second).to_pylist()
+    if not found:
+        return None
+    print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
+    rows = [
+        {
+            "model": row["model"],
+            "neuron": f"L{row['layer']}/N{row['neuron']}",
+            "signal": row["signal"],
+            f"r({first})": round(row["first_r"], 4),
+            **({f"r({second})": round(row["second_r"], 4)} if second else {}),
+        }
+        for row in found
+    ]
+    print(_indented(format_table(pa.Table.from_pylist(rows))))
+    best: Row = found[0]
+    print(f"\n{best['model']} L{best['layer']}/N{best['neuron']} {best['signal']}, over a few sequences:\n")
+    texts = _texts(lake, run, best)
+    scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
+    for row in texts:
+        print(_indented(coloured_text(row["text"], row["values"], scale, colour=sys.stdout.isatty())))
+    return best
+
+
+def _texts(lake: Lake, run: str, best: Row) -> list[Row]:
+    place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron", "signal")}
+    rows: list[Row] = lake.ask("neuron_text", run=run, **place, limit=6).to_pylist()
+    return sorted(rows, key=lambda row: len(row["text"]))
+
+
+def _save_picture(lake: Lake, run: Run, best: Row | None, wanted: list[str], answers: pa.Table) -> str:
+    """Draw the answer beside the lake; give where."""
+    from pipeline.rendering.picture import draw_answer
+
+    texts: list[Row] = []
+    curves: dict[str, list[Row]] = {}
+    if best:
+        texts = _texts(lake, run.id, best)
+        place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
+        curves = {h: lake.ask("signal_by_value", run=run.id, **place, hypothesis=h).to_pylist() for h in wanted}
+    sizes = lake.fetch(
+        "select model, size, correct / total as share from extrapolation where run = $run order by model, size",
+        {"run": run.id},
+    ).to_pylist()
+    learning = lake.fetch(
+        "select model, train_step, bits_per_char from metrics where run = $run and split = 'valid' order by all",
+        {"run": run.id},
+    ).to_pylist()
+    parent, _, name = run.root.rstrip("/").rpartition("/")
+    beside = Folder(parent or ("." if not run.root.startswith("/") else "/"))
+    picture = f"{name}-{run.id}.png"
+    beside.replace(picture, draw_answer(run.id, best, texts, curves, sizes, learning))
+    return beside.address(picture)
+
+
+def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:
+    root = f" --root {run.root}"
+    other = next((name for name in run.experiment.score.hypotheses if name not in wanted), None)
+    commands = []
+    if best:
+        commands.append(f"unrolled show {run.id} {best['model']} L{best['layer']}/N{best['neuron']}{root}")
+    if other or wanted:
+        commands.append(f"unrolled top {run.id} --hypothesis {other or wanted[0]}{root}")
+    commands.append(f'unrolled sql "select * from metrics where run = \'{run.id}\' order by model, train_step"{root}')
+    if len(commands) < 3:
+        commands.append(f"unrolled runs show {run.id}{root}")
+    print("\nType next:\n")
+    for command in commands:
+        print(f"  {command}")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

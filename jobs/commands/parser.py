@@ -1,0 +1,104 @@
+"""The words that a person types. Only argparse is imported here, so that --help answers at once."""
+
+import argparse
+
+STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate")
+
+DESCRIPTION = """\
+Train recurrent networks, write every gate and state of every neuron at every step to Parquet,
+and ask in SQL which neuron does what.
+
+  unrolled run counting                        train, dump and score; ends with the answer
+  unrolled top counting --hypothesis count_a   which neurons follow a hypothesis
+  unrolled show counting lstm-1x10-seed0 L0/N4 its text, coloured by that neuron
+  unrolled sql "select * from models"          anything else
+"""
+
+STAGE_HELP = {
+    "generate": "make the sequences",
+    "train": "train every model of the grid",
+    "dump": "write every signal of every neuron at every step",
+    "annotate": "work out each hypothesis at every step",
+    "score": "measure every neuron against each hypothesis",
+    "extrapolate": "ask for sizes beyond training",
+}
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="unrolled", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--root", default="./lake", metavar="URI", help="the lake: a folder or URI (./lake)")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    run = commands.add_parser("run", parents=[common], help="the main job: every stage, then the answer")
+    _add_stage_arguments(run)
+    run.add_argument("--until", choices=STAGES, metavar="STAGE", help="the last stage to do")
+    for stage, told in STAGE_HELP.items():
+        _add_stage_arguments(commands.add_parser(stage, parents=[common], help=told))
+
+    _add_runs(commands, common)
+    _add_questions(commands, common)
+    return parser
+
+
+def _add_stage_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("experiment", metavar="EXPERIMENT", help="a .toml file, or the name of a shipped one")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="A.B=C",
+        help="a setting, as training.steps=500; may be given again",
+    )
+    parser.add_argument("--runner", choices=("ray", "local"), default="ray", help="on Ray, or in this process")
+    parser.add_argument("--workers", type=int, metavar="N", help="cores of the Ray that is started (all)")
+    parser.add_argument("--plan", action="store_true", help="say what would be done and what it costs; write nothing")
+    parser.add_argument("--replace", choices=STAGES, metavar="STAGE", help="make a stage and its readers again")
+
+
+def _add_runs(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    runs = commands.add_parser("runs", parents=[common], help="what the lake holds")
+    runs.add_argument("action", nargs="?", choices=("ls", "show", "rm"), default="ls", help="list, show one, remove one")
+    runs.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or the start of it")
+    runs.add_argument("--yes", action="store_true", help="rm: do it, rather than say what would go")
+    runs.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_questions(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    sql = commands.add_parser("sql", parents=[common], help="ask anything, in DuckDB's SQL")
+    sql.add_argument("query", nargs="?", metavar="SELECT", help="one SELECT over the lake's tables")
+    sql.add_argument("-f", "--file", metavar="FILE", help="a .sql file, or the name of a shipped question")
+    sql.add_argument(
+        "--set", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter, $name in SQL"
+    )
+    sql.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the answer")
+    sql.add_argument("--questions", action="store_true", help="list the shipped questions")
+
+    top = commands.add_parser("top", parents=[common], help="which neurons follow a hypothesis")
+    top.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
+    top.add_argument("--hypothesis", required=True, metavar="H", help="as count_a")
+    top.add_argument("--signal", metavar="S", help="one of the eight signals (all of them)")
+    top.add_argument("--measure", choices=("pearson", "spearman", "auc"), default="pearson", help="(pearson)")
+    top.add_argument("--checkpoint", type=int, metavar="N", help="updates (each model's last)")
+    top.add_argument("--limit", type=int, default=20, metavar="N", help="rows (20)")
+    top.add_argument("--json", action="store_true", help="as JSON")
+
+    show = commands.add_parser("show", parents=[common], help="a neuron's text, coloured by its signal")
+    show.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
+    show.add_argument("model", metavar="MODEL", help="as lstm-1x10-seed0")
+    show.add_argument("neuron", metavar="L0/N7", help="layer and neuron")
+    show.add_argument("--signal", metavar="S", help="one of the eight signals (cell_state, or hidden_state)")
+    show.add_argument("--checkpoint", type=int, metavar="N", help="updates (the last dumped)")
+    show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
+    show.add_argument("--limit", type=int, default=8, metavar="N", help="different texts (8)")
+    show.add_argument("--json", action="store_true", help="as JSON")

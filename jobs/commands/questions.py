@@ -1,0 +1,141 @@
+"""`unrolled sql`, `top` and `show`: all three are SQL over the lake."""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+
+import pipeline
+from jobs.commands.output import print_json, print_table, write_batches
+from jobs.commands.runs import resolve_run
+from pipeline.annotation.hypotheses import find_hypothesis
+from pipeline.queries.lake import Lake
+from pipeline.queries.question import Question, parse_question, questions
+from pipeline.rendering.terminal import coloured_text, scale_of
+from schemas.errors import UsageError, unknown
+from schemas.signals import CELL_SIGNALS, SIGNALS
+
+
+def sql(options: argparse.Namespace) -> None:
+    """A query, a file, or a shipped question."""
+    if options.questions:
+        rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in questions().values()]
+        print_table(pa.Table.from_pylist(rows))
+        return
+    if bool(options.query) == bool(options.file):
+        raise UsageError('give one query: unrolled sql "select …", or -f FILE; --questions lists the shipped ones')
+    given = dict(_parameter(text) for text in options.parameters)
+    lake = pipeline.open(options.root)
+    if options.file:
+        question = _question(options.file)
+        batches = lake.batches(question.sql, question.complete(given))
+    else:
+        batches = lake.batches(options.query, given)
+    write_batches(batches, options.format)
+
+
+def top(options: argparse.Namespace) -> None:
+    """The neurons that follow a hypothesis best."""
+    lake = pipeline.open(options.root)
+    run = resolve_run(lake, options.run)
+    lake.catalog.require(run, "score")
+    find_hypothesis(options.hypothesis)
+    if options.signal and options.signal not in SIGNALS:
+        raise unknown("signal", options.signal, SIGNALS)
+    scored = lake.fetch("select distinct hypothesis from scores where run = $run", {"run": run})
+    names = scored["hypothesis"].to_pylist()
+    if options.hypothesis not in names:
+        raise UsageError(f"{run} has no scores for {options.hypothesis}; it has {', '.join(sorted(names))}")
+    table = lake.ask(
+        "top_neurons",
+        run=run,
+        hypothesis=options.hypothesis,
+        signal=options.signal,
+        measure=options.measure,
+        checkpoint=options.checkpoint,
+        limit=options.limit,
+    )
+    (print_json if options.json else print_table)(table)
+
+
+def show(options: argparse.Namespace) -> None:
+    """Texts coloured by a neuron's signal."""
+    lake = pipeline.open(options.root)
+    run = resolve_run(lake, options.run)
+    lake.catalog.require(run, "dump")
+    layer, neuron = _place(options.neuron)
+    signal = _signal(lake, run, options.model, layer, neuron, options.signal)
+    table = lake.ask(
+        "neuron_text",
+        run=run,
+        model=options.model,
+        layer=layer,
+        neuron=neuron,
+        signal=signal,
+        checkpoint=options.checkpoint,
+        sequence=options.sequence,
+        limit=options.limit,
+    )
+    if options.json:
+        print_json(table)
+        return
+    if not len(table):
+        raise UsageError(f"nothing was dumped there: {run} has other checkpoints or sequences")
+    print(f"{options.model} {options.neuron} {signal}")
+    scale = scale_of(signal, [value for values in table["values"].to_pylist() for value in values])
+    for row in table.to_pylist():
+        print(f"\n{row['sequence']}")
+        print(coloured_text(row["text"], row["values"], scale, colour=sys.stdout.isatty()))
+
+
+def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: str | None) -> str:
+    """The signal to show, once model, layer and neuron are known to be there."""
+    query = "select model, cell, layers, hidden_size from models where run = $run"
+    models = {row["model"]: row for row in lake.fetch(query, {"run": run}).to_pylist()}
+    if model not in models:
+        raise unknown("model", model, models)
+    found = models[model]
+    if layer >= found["layers"] or neuron >= found["hidden_size"]:
+        last = f"L{found['layers'] - 1}/N{found['hidden_size'] - 1}"
+        raise UsageError(f"{model} has no neuron L{layer}/N{neuron}: its last is {last}")
+    signals = CELL_SIGNALS[found["cell"]]
+    signal = asked or ("cell_state" if "cell_state" in signals else "hidden_state")
+    if signal not in signals:
+        raise unknown(f"signal of {found['cell']}", signal, signals)
+    return signal
+
+
+def _place(label: str) -> tuple[int, int]:
+    match = re.fullmatch(r"L(\d+)/N(\d+)", label)
+    if not match:
+        raise UsageError(f"a neuron is given as L0/N7 (layer 0, neuron 7), not {label!r}")
+    return int(match[1]), int(match[2])
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set takes name=value, not {text!r}")
+    return name, value
+
+
+def _question(name: str) -> Question:
+    path = Path(name)
+    if name in questions() or path.suffix != ".sql":
+        if name not in questions():
+            raise unknown("question", name, questions())
+        return questions()[name]
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {name}: {error}") from None
+    try:
+        return parse_question(path.stem, text)
+    except ValueError:
+        return Question(path.stem, "", (), (), text)
+
+
+def _told(question: Question) -> str:
+    return ", ".join(p.name if p.default is None else f"[{p.name}]" for p in question.parameters)

@@ -1,0 +1,52 @@
+"""`unrolled run` and each stage by itself."""
+
+import argparse
+import sys
+
+from jobs.answer import print_answer
+from jobs.commands.output import print_table
+from jobs.context import find_run
+from jobs.cost import cost_table
+from jobs.experiment_file import load_experiment
+from jobs.run import STAGES, run_stages
+from jobs.runners.base import Runner
+from jobs.runners.local import LocalRunner
+from pipeline.annotation.hypotheses import find_hypothesis
+
+NAMES = [stage.name for stage in STAGES]
+
+
+def run(options: argparse.Namespace) -> None:
+    """Every stage up to --until, then the answer."""
+    only = NAMES[: NAMES.index(options.until) + 1] if options.until else NAMES
+    _do(options, only)
+    if not options.plan and only == NAMES:
+        print_answer(find_run(load_experiment(options.experiment, options.overrides), options.root))
+
+
+def one_stage(options: argparse.Namespace) -> None:
+    """One stage, on what the ones before it have left."""
+    _do(options, [options.command])
+
+
+def _do(options: argparse.Namespace, only: list[str]) -> None:
+    experiment = load_experiment(options.experiment, options.overrides)
+    for hypothesis in experiment.score.hypotheses:
+        find_hypothesis(hypothesis)  # an unknown one is an error before anything is written
+    found = find_run(experiment, options.root)
+    if options.plan:
+        print_table(cost_table(found, only, options.workers))
+        return
+    print(f"{found.id} in {options.root}", file=sys.stderr)
+    with _runner(options) as runner:
+        worked = run_stages(found, runner, only, options.replace)
+    if not worked:
+        print(f"nothing to do: {found.id} has all of {', '.join(only)} already", file=sys.stderr)
+
+
+def _runner(options: argparse.Namespace) -> Runner:
+    if options.runner == "local":
+        return LocalRunner()
+    from jobs.runners.ray import RayRunner  # its import takes a second
+
+    return RayRunner(options.workers)

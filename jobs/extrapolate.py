@@ -1,0 +1,39 @@
+"""Extrapolate: ask the last checkpoint of each model for sizes that it never saw."""
+
+import torch
+
+from jobs.context import Run
+from jobs.publish import Piece, Stage, Unit
+from jobs.train import checkpoint_objects, read_model
+from pipeline.extrapolation.extrapolate import extrapolate
+from pipeline.storage.shards import write_shard
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.manifest import StoredObject
+from schemas.scores import EXTRAPOLATION
+from schemas.stages import WHOLE
+
+
+def units(run: Run) -> list[Unit]:
+    """One unit, a piece for each model; none for a task without sizes."""
+    if run.task().sizes is None:
+        return []
+    last = run.experiment.training.steps
+    models = [model.name for model in run.experiment.model.grid()]
+    reads = [checkpoint_objects(run, model, last)["model.safetensors"].sha256 for model in models]
+    pieces: list[dict[str, object]] = [{"model": model, "checkpoint": last} for model in models]
+    settings = run.experiment.extrapolate
+    return [Unit(WHOLE, settings.model_dump(), reads, pieces, [float(settings.maximum)] * len(pieces))]
+
+
+def work(piece: Piece) -> list[StoredObject]:
+    """One model at every size."""
+    torch.set_num_threads(1)
+    run, model_name, checkpoint = piece.run, str(piece.arguments["model"]), int(str(piece.arguments["checkpoint"]))
+    model, characters = read_model(run, model_name, checkpoint)
+    experiment = run.experiment
+    rows = extrapolate(model, Vocabulary(characters), run.task(), experiment.corpus.seed, experiment.extrapolate)
+    partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
+    return [write_shard(run.folder, EXTRAPOLATION, partition, 0, [rows])]
+
+
+STAGE = Stage("extrapolate", units, work, measure="sizes")

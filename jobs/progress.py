@@ -1,0 +1,75 @@
+"""Progress on stderr: a bar with rate and time left on a terminal, a line every ten seconds elsewhere."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+WIDTH = 28  # characters of the bar
+TERMINAL_SECONDS, LOG_SECONDS = 0.2, 10.0
+
+
+class Progress:
+    """Counts work while it is done; `live` reads how much of it can be seen in the lake already."""
+
+    def __init__(self, label: str, total: float, measure: str, live: Callable[[], float] | None = None) -> None:
+        self._label, self._total, self._measure = label, total, measure
+        self._live = live
+        self._base = live() if live else 0.0  # seen before this command began
+        self._done = 0.0
+        self._started = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._report, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to report."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Report for the last time."""
+        self._stop.set()
+        self._thread.join()
+        if self._terminal:
+            print(f"\r\033[K{self._line()}", file=sys.stderr)
+        else:
+            print(self._line(), file=sys.stderr)
+
+    def add(self, size: float) -> None:
+        """Count some work as done."""
+        self._done += size
+
+    def _report(self) -> None:
+        while not self._stop.wait(TERMINAL_SECONDS if self._terminal else LOG_SECONDS):
+            line = self._line()
+            print(f"\r\033[K{line}" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr)
+            sys.stderr.flush()
+
+    def _line(self) -> str:
+        done = max(self._done, self._live() - self._base) if self._live else self._done
+        seconds = time.monotonic() - self._started
+        share = min(1.0, done / self._total) if self._total else 1.0
+        rate = done / seconds if seconds else 0.0
+        bar = "█" * round(share * WIDTH) + "·" * (WIDTH - round(share * WIDTH)) + " " if self._terminal else ""
+        left = f"  {clock((self._total - done) / rate)} left" if 0 < share < 1 else f"  {clock(seconds)}"
+        return f"{self._label:<12}{bar}{share:>5.0%}  {short(rate)} {self._measure}/s{left}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 1:05 or 1:02:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def short(number: float) -> str:
+    """A number with a unit's prefix: 1234567 is 1.23 M."""
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.3g} {prefix}"
+    return f"{number:.3g}"

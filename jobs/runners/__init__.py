@@ -1,0 +1,1 @@
+"""Where pieces run: in this process, or on Ray."""

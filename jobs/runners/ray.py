@@ -1,0 +1,87 @@
+"""Pieces as Ray tasks. Plans of a few hundred bytes go through Ray; data goes through the lake.
+
+RAY_ADDRESS names a cluster (a submitted job has it set); without one, a Ray of this machine's cores is started on
+the loopback address and stopped at the end.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+from ray.exceptions import RayTaskError
+
+from jobs.runners.base import Plan
+
+# Tasks under way for each core: one runs while the next waits at its worker.
+WINDOW = 2
+
+
+def _call(function: Callable[[Any], None], plan: Any) -> None:
+    function(plan)
+
+
+# A piece may run twice (a lost worker, a zombie): its shards are created whole, once, so no harm is done.
+_task = ray.remote(num_cpus=1, max_retries=5)(_call)
+
+
+class RayRunner:
+    """Starts or joins a Ray; `workers` limits the cores of one that it starts."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers
+
+    def __enter__(self) -> Self:
+        """Start or join."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing phones home
+        # 0: Ray leaves CUDA_VISIBLE_DEVICES as it is; without this it warns that it will.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        address = os.environ.get("RAY_ADDRESS")
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level="error")
+        else:
+            # Ray would write a token into the home folder, which changes every later `ray start` there.
+            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+            ray.init(
+                address="local",
+                num_cpus=self._workers,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level="error",
+                _node_ip_address="127.0.0.1",
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop a Ray that was started, leave one that was joined."""
+        ray.shutdown()
+
+    def map(
+        self, function: Callable[[Plan], None], plans: Sequence[Plan]
+    ) -> Iterator[tuple[Plan, Exception | None]]:
+        """Keep a bounded window of tasks under way; give each plan when it is done."""
+        shared = ray.put(function)
+        window = max(1, int(ray.cluster_resources().get("CPU", 1))) * WINDOW
+        waiting = list(reversed(plans))
+        running: dict[Any, Plan] = {}
+        while waiting or running:
+            while waiting and len(running) < window:
+                plan = waiting.pop()
+                running[_task.remote(shared, plan)] = plan
+            finished, _ = ray.wait(list(running), num_returns=1)
+            for reference in finished:
+                plan = running.pop(reference)
+                yield plan, _failure(reference)
+
+
+def _failure(reference: Any) -> Exception | None:
+    try:
+        ray.get(reference)
+    except RayTaskError as error:
+        return error.cause if isinstance(error.cause, Exception) else error
+    except Exception as error:  # noqa: BLE001  # a lost worker, memory: the caller decides
+        return error
+    return None

@@ -1,0 +1,73 @@
+"""Score: every neuron's every signal against each hypothesis, over the probe split."""
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.context import Run
+from jobs.publish import Piece, Stage, Unit
+from pipeline.annotation.hypotheses import find_hypothesis
+from pipeline.scoring.rows import score_rows
+from pipeline.storage.shards import read_shards, write_shard
+from schemas.experiment import ModelSpec
+from schemas.manifest import Manifest, StoredObject
+from schemas.scores import SCORES
+from schemas.signals import SIGNALS
+from schemas.stages import checkpoint_unit, hypothesis_unit
+
+
+def units(run: Run) -> list[Unit]:
+    """One unit of one piece for each hypothesis, model and checkpoint."""
+    found = []
+    for model in run.experiment.model.grid():
+        for checkpoint in run.experiment.dumped_checkpoints:
+            dump = run.manifest("dump", checkpoint_unit(model.name, checkpoint))
+            for hypothesis in run.experiment.score.hypotheses:
+                annotations = run.manifest("annotate", hypothesis_unit(hypothesis))
+                name = f"{hypothesis_unit(hypothesis)}/{checkpoint_unit(model.name, checkpoint)}"
+                reads = [stored.sha256 for stored in (*dump.objects, *annotations.objects)]
+                piece = {"hypothesis": hypothesis, "checkpoint": checkpoint, "model": model.model_dump()}
+                found.append(Unit(name, {}, reads, [piece], [float(model.layers * model.hidden_size)]))
+    return found
+
+
+def work(piece: Piece) -> list[StoredObject]:
+    """Every layer of one checkpoint against one hypothesis."""
+    run, arguments = piece.run, piece.arguments
+    hypothesis, checkpoint = str(arguments["hypothesis"]), int(str(arguments["checkpoint"]))
+    model = ModelSpec.model_validate(arguments["model"])
+    annotations = run.manifest("annotate", hypothesis_unit(hypothesis))
+    said = read_shards(run.folder, annotations.objects, ["sequence", "value"])
+    values = said["value"].to_numpy()
+    # Annotations lie in the order of (sequence, step), so a sequence's first row is all that is needed to find a step.
+    numbers, starts = np.unique(said["sequence"].to_numpy(), return_index=True)
+    dump = run.manifest("dump", checkpoint_unit(model.name, checkpoint))
+    tables = []
+    for layer in range(model.layers):
+        shape = len(values), model.hidden_size
+        for signal, matrix in _layer_signals(run, dump, layer, shape, numbers, starts).items():
+            yes_no = find_hypothesis(hypothesis).yes_no
+            tables.append(score_rows(layer, signal, matrix, values, yes_no=yes_no))
+    rows = pa.concat_tables(tables).sort_by([(name, "ascending") for name in SCORES.sort_by])
+    partition = {"run": run.id, "hypothesis": hypothesis, "model": model.name, "checkpoint": checkpoint}
+    return [write_shard(run.folder, SCORES, partition, 0, [rows])]
+
+
+STAGE = Stage("score", units, work, measure="neurons")
+
+
+def _layer_signals(
+    run: Run, dump: Manifest, layer: int, shape: tuple[int, int], numbers: np.ndarray, starts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """A layer's stored signals as matrices (steps, neurons), steps in the order of the annotations."""
+    matrices: dict[str, np.ndarray] = {}
+    for shard in dump.objects:
+        if f"/layer={layer}/" not in shard.path:
+            continue
+        rows = read_shards(run.folder, [shard], ["neuron", "sequence", "step", *SIGNALS])
+        place = starts[np.searchsorted(numbers, rows["sequence"].to_numpy())] + rows["step"].to_numpy()
+        neuron = rows["neuron"].to_numpy()
+        for signal in SIGNALS:
+            if rows[signal].null_count == 0:
+                matrix = matrices.setdefault(signal, np.empty(shape, np.float32))
+                matrix[place, neuron] = rows[signal].to_numpy()
+    return matrices

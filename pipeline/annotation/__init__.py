@@ -1,0 +1,1 @@
+"""Hypotheses: small functions of the text that give a value for each step."""

@@ -1,0 +1,79 @@
+"""Hypotheses about the article's tasks. Each gives one value for each character; None where it says nothing.
+
+The value at step t is about the text up to and including character t, as the activations at t are.
+"""
+
+Values = list[float | None]
+
+
+def separator_of(text: str) -> int:
+    """Where the separator stands: the Y if there is one, else the X; the text's length if there is neither."""
+    place = text.find("Y") if "Y" in text else text.find("X")
+    return place if place >= 0 else len(text)
+
+
+def count_a(text: str) -> Values:
+    """The a's read so far, in the run of a's that opens the text; nothing after it. "aaXbb" gives 1 2 - - -."""
+    run = len(text) - len(text.lstrip("a"))
+    return [float(step + 1) if step < run else None for step in range(len(text))]
+
+
+def count_ignoring_x(text: str) -> Values:
+    """The a's read so far, whatever stands between them, before the separator. "aXaYbb" gives 1 1 2 - - -."""
+    end = separator_of(text)
+    return [float(text.count("a", 0, step + 1)) if step < end else None for step in range(len(text))]
+
+
+def remaining_b(text: str) -> Values:
+    """The b's still to come, from the separator to the last b. "aaXbb" gives - - 2 1 0."""
+    start, end = separator_of(text), text.rfind("b")
+    return [float(text.count("b", step + 1)) if start <= step <= end else None for step in range(len(text))]
+
+
+def is_separator(text: str) -> Values:
+    """Whether the character is the separator: the Y if the text has one, else the X."""
+    place = separator_of(text)
+    return [float(step == place) for step in range(len(text))]
+
+
+def is_x(text: str) -> Values:
+    """Whether the character is an x or X."""
+    return [float(character in "xX") for character in text]
+
+
+def next_is_b(text: str) -> Values:
+    """Whether a b comes next; nothing at the last step."""
+    return [*(float(character == "b") for character in text[1:]), None]
+
+
+def state_is_a(text: str) -> Values:
+    """Whether the state to remember is A rather than B, until the answer is given."""
+    if text[:1] not in ("A", "B"):
+        return [None] * len(text)
+    end = separator_of(text)
+    return [float(text[0] == "A") if step <= end else None for step in range(len(text))]
+
+
+def _copy_slot(text: str, slot: int) -> Values:
+    """The letter in a slot, a 0, b 1, c 2 …, from when it is read until its copy comes."""
+    separator = separator_of(text)
+    if slot >= separator:
+        return [None] * len(text)
+    copy = separator + 1 + slot
+    letter = float(ord(text[slot]) - ord("a"))
+    return [letter if slot <= step < copy else None for step in range(len(text))]
+
+
+def copy_slot_1(text: str) -> Values:
+    """The first letter to copy (a 0, b 1, c 2), from when it is read until its copy comes."""
+    return _copy_slot(text, 0)
+
+
+def copy_slot_2(text: str) -> Values:
+    """The second letter to copy (a 0, b 1, c 2), from when it is read until its copy comes."""
+    return _copy_slot(text, 1)
+
+
+def copy_slot_3(text: str) -> Values:
+    """The third letter to copy (a 0, b 1, c 2), from when it is read until its copy comes."""
+    return _copy_slot(text, 2)

@@ -1,0 +1,1 @@
+"""From sequences to rows of `steps`, and back to tokens."""

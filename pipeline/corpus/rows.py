@@ -1,0 +1,75 @@
+"""Rows of `steps` from a task, and encoded sequences from rows of `steps`."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.tasks.sequences import Sequences
+from pipeline.tasks.task import Task
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.corpus import STEPS
+from schemas.experiment import CorpusSettings
+
+
+def split_range(corpus: CorpusSettings, split: str) -> range:
+    """The sequence numbers of a split: train from 0, then valid, then probe."""
+    valid = corpus.train
+    probe = valid + corpus.valid
+    bounds = {"train": (0, valid), "valid": (valid, probe), "probe": (probe, probe + corpus.probe)}
+    return range(*bounds[split])
+
+
+def step_rows(task: Task, vocabulary: Vocabulary, seed: int, numbers: Iterable[int]) -> pa.Table:
+    """A row for each step of the sequences of some numbers.
+
+    Raises UsageError for a character that the vocabulary lacks.
+    """
+    ids: list[int] = []
+    lengths: list[int] = []
+    texts: list[str] = []
+    determined: list[np.ndarray] = []
+    for number in numbers:
+        sequence = task.sequence(seed, number)
+        steps = np.arange(len(sequence.text))
+        ids.append(number)
+        lengths.append(len(steps))
+        texts.append(sequence.text)
+        # Step t's target is character t + 1; the last step has none.
+        determined.append((steps + 1 >= sequence.determined_from) & (steps + 1 < len(steps)))
+    tokens = [vocabulary.encode(text, f"sequence {number}") for number, text in zip(ids, texts, strict=True)]
+    chars = pa.array(list("".join(texts)), pa.string())
+    is_last = np.zeros(len(chars), bool)
+    is_last[np.cumsum(lengths) - 1] = True
+    following = pa.concat_arrays([chars[1:], pa.nulls(1, pa.string())])
+    columns = {
+        "sequence": np.repeat(np.array(ids, np.int32), lengths),
+        "step": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+        "token": np.concatenate(tokens),
+        "char": chars,
+        "target": pc.if_else(pa.array(is_last), None, following),
+        "determined": np.concatenate(determined),
+    }
+    return pa.table(columns, schema=STEPS.schema)
+
+
+def sequences_of(rows: pa.Table) -> Sequences:
+    """The encoded sequences of rows of `steps`, which lie in the order of (sequence, step)."""
+    numbers = rows["sequence"].to_numpy()
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
+    return Sequences(
+        ids=numbers[starts],
+        offsets=np.append(starts, len(numbers)),
+        tokens=rows["token"].to_numpy(),
+        determined=rows["determined"].to_numpy(),
+    )
+
+
+def texts_of(rows: pa.Table) -> dict[int, str]:
+    """The text of each sequence, from the same rows."""
+    chars = rows["char"].to_pylist()
+    sequences = sequences_of(rows)
+    bounds = zip(sequences.offsets[:-1].tolist(), sequences.offsets[1:].tolist(), strict=True)
+    texts = ("".join(chars[start:stop]) for start, stop in bounds)
+    return dict(zip(sequences.ids.tolist(), texts, strict=True))

@@ -1,0 +1,1 @@
+"""How far beyond its training sizes a model is right."""

@@ -1,0 +1,1 @@
+"""Networks: the cells with their equations, the character model, its files."""

@@ -1,0 +1,107 @@
+"""A character model: one-hot characters, 1-4 layers of one cell, and a linear read-out of the next character.
+
+torch's fused modules train it where torch has one; `unroll` computes the same layers with every signal in sight.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from pipeline.models import cells
+from pipeline.models.cells import Signals, Weights
+from schemas.experiment import Architecture
+
+GATES = {"feedforward": 1, "rnn": 1, "lstm": 4, "gru": 3, "peephole_lstm": 4}
+FUSED: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+
+class RecurrentLM(nn.Module):
+    """Predicts the next character from all that came before."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.recurrent = _recurrent(architecture)
+        self.readout = nn.Linear(architecture.hidden_size, architecture.vocabulary_size)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Logits of the next character, (batch, steps, vocabulary), of tokens (batch, steps)."""
+        inputs = self._inputs(tokens)
+        hidden = self.recurrent(inputs)
+        return self.readout(hidden[0] if self.architecture.cell in FUSED else hidden)  # type: ignore[no-any-return]
+
+    def unroll(self, tokens: Tensor) -> tuple[list[Signals], Tensor]:
+        """Every signal of every layer, each (batch, steps, neurons), and the logits."""
+        inputs = self._inputs(tokens)
+        layers = unroll_layers(inputs, self.architecture, dict(self.recurrent.named_parameters()))
+        return layers, self.readout(layers[-1]["hidden_state"])
+
+    def _inputs(self, tokens: Tensor) -> Tensor:
+        return one_hot(tokens, self.architecture.vocabulary_size).to(self.readout.weight.dtype)
+
+
+class Layers(nn.Module):
+    """Layers of a cell that torch has no fused module for; parameters are named as torch names them."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        neurons, rows = architecture.hidden_size, GATES[architecture.cell] * architecture.hidden_size
+        bound = neurons**-0.5  # as torch's recurrent modules begin
+        for layer in range(architecture.layers):
+            features = architecture.vocabulary_size if layer == 0 else neurons
+            shapes = {"weight_ih": (rows, features), "bias_ih": (rows,)}
+            if architecture.cell != "feedforward":
+                shapes |= {"weight_hh": (rows, neurons), "bias_hh": (rows,)}
+            if architecture.cell == "peephole_lstm":
+                shapes["weight_peephole"] = (3, neurons)
+            for name, shape in shapes.items():
+                values = torch.empty(shape).uniform_(-bound, bound)
+                self.register_parameter(f"{name}_l{layer}", nn.Parameter(values))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The last layer's hidden state, (batch, steps, neurons), of inputs (batch, steps, features)."""
+        return unroll_layers(inputs, self.architecture, dict(self.named_parameters()))[-1]["hidden_state"]
+
+
+def unroll_layers(inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter]) -> list[Signals]:
+    """Every signal of every layer; `parameters` under torch's names (weight_ih_l0, …)."""
+    activate = {"tanh": torch.tanh, "relu": torch.relu}[architecture.nonlinearity]
+    unroll: dict[str, Callable[[Tensor, Weights], Signals]] = {
+        "feedforward": lambda x, weights: cells.feedforward(x, weights, activate),
+        "rnn": lambda x, weights: cells.rnn(x, weights, activate),
+        "lstm": cells.lstm,
+        "gru": cells.gru,
+        "peephole_lstm": cells.peephole_lstm,
+    }
+    layers = []
+    for layer in range(architecture.layers):
+        nothing = inputs.new_zeros(0)
+        weights = Weights(*(parameters.get(f"{name}_l{layer}", nothing) for name in Weights._fields))
+        signals = unroll[architecture.cell](inputs, weights)
+        layers.append(signals)
+        inputs = signals["hidden_state"]
+    return layers
+
+
+def make_model(architecture: Architecture, seed: int) -> RecurrentLM:
+    """A model with the first weights that a seed decides, leaving torch's own random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return RecurrentLM(architecture)
+
+
+def _recurrent(architecture: Architecture) -> nn.Module:
+    fused = FUSED.get(architecture.cell)
+    if fused is None:
+        return Layers(architecture)
+    extra = {"nonlinearity": architecture.nonlinearity} if architecture.cell == "rnn" else {}
+    return fused(
+        architecture.vocabulary_size,
+        architecture.hidden_size,
+        architecture.layers,
+        batch_first=True,
+        **extra,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,1 @@
+"""Questions in SQL: the views over a lake, and one .sql file a question."""

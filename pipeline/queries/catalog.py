@@ -1,0 +1,86 @@
+"""What a lake holds, by its manifests: the shards of each table, and how far each run is."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.storage.folder import Folder
+from pipeline.storage.manifests import check_lake
+from schemas.errors import UsageError, unknown
+from schemas.manifest import Manifest, RunRecord, StoredObject
+from schemas.stages import STAGES, expected_units
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A lake's runs, what each has begun, and what each has finished."""
+
+    runs: dict[str, RunRecord]
+    begun: dict[str, list[tuple[str, str]]]  # by run: stage and unit of every plan
+    manifests: dict[str, list[Manifest]]  # by run
+
+    @property
+    def status(self) -> dict[str, str]:
+        """For each run: complete, or the first stage that it lacks."""
+        return {run: f"lacks {stage}" if (stage := self.missing_stage(run)) else "complete" for run in self.runs}
+
+    def missing_stage(self, run: str) -> str | None:
+        """The first stage that a run has not finished, None when it is complete."""
+        finished = {(manifest.plan.stage, manifest.plan.unit) for manifest in self.manifests[run]}
+        begun = set(self.begun[run])
+        for stage in STAGES:
+            expected = {(stage, unit) for unit in expected_units(stage, self.runs[run])}
+            if not expected | {unit for unit in begun if unit[0] == stage} <= finished:
+                return stage
+        return None
+
+    def require(self, run: str, stage: str) -> None:
+        """Raise UsageError when a run is unknown, or has not finished a stage."""
+        if run not in self.runs:
+            raise unknown("run", run, self.runs)
+        missing = self.missing_stage(run)
+        if missing and STAGES.index(missing) <= STAGES.index(stage):
+            raise UsageError(
+                f"{run} is not complete: it lacks {missing}; go on with `unrolled run "
+                f"{self.runs[run].experiment['name']} --root …`, the command that began it"
+            )
+
+    def paths(self, table: str) -> list[str]:
+        """The shards of a table, over all runs."""
+        return [stored.path for _, stored in self._objects() if stored.table == table]
+
+    def shards(self) -> pa.Table:
+        """A row for each object that a manifest lists."""
+        rows = [
+            {"run": run, "table": o.table, "path": o.path, "rows": o.rows, "bytes": o.bytes, "sha256": o.sha256}
+            for run, o in self._objects()
+        ]
+        columns = ("run", pa.string()), ("table", pa.string()), ("path", pa.string())
+        sizes = ("rows", pa.int64()), ("bytes", pa.int64()), ("sha256", pa.string())
+        return pa.Table.from_pylist(rows, pa.schema([*columns, *sizes]))
+
+    def _objects(self) -> Iterable[tuple[str, StoredObject]]:
+        for run, manifests in self.manifests.items():
+            for manifest in manifests:
+                for stored in manifest.objects:
+                    yield run, stored
+
+
+def read_catalog(folder: Folder) -> Catalog:
+    """The catalog of a lake. Raises UsageError when there is none."""
+    check_lake(folder)
+    runs: dict[str, RunRecord] = {}
+    begun: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    manifests: dict[str, list[Manifest]] = defaultdict(list)
+    for path in folder.list("_meta"):
+        parts = path.split("/")
+        run, name = parts[1].removeprefix("run="), parts[-1]
+        if name == "run.json":
+            runs[run] = RunRecord.model_validate_json(folder.read(path))
+        elif name == "plan.json":
+            begun[run].append((parts[2], "/".join(parts[3:-1])))
+        elif name == "manifest.json":
+            manifests[run].append(Manifest.model_validate_json(folder.read(path)))
+    return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs})

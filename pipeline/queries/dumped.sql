@@ -1,0 +1,8 @@
+-- question: How many rows and bytes did a run write?
+-- parameter run text: the run's id
+-- tables: shards
+select "table", count(*) as shards, sum(rows) as rows, sum(bytes) as bytes
+from shards
+where run = $run and "table" is not null
+group by "table"
+order by bytes desc

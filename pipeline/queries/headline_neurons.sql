@@ -1,0 +1,26 @@
+-- question: In each model, which neuron follows two hypotheses together?
+-- parameter run text: the run's id
+-- parameter first text: a hypothesis
+-- parameter second text = : another; the first alone counts when left out
+-- parameter signal text = : one of the eight signals; cell_state, or hidden_state where a cell has none, when left out
+-- tables: scores
+with last_scores as (
+  select *
+  from scores
+  where run = $run and measure = 'pearson'
+  qualify checkpoint = max(checkpoint) over (partition by model)
+), candidates as (
+  select
+    model, checkpoint, layer, neuron, signal,
+    any_value(value) filter (hypothesis = $first) as first_r,
+    any_value(value) filter (hypothesis = coalesce($second, $first)) as second_r,
+    bool_or(signal = 'cell_state') over (partition by model) as has_cell_state
+  from last_scores
+  group by model, checkpoint, layer, neuron, signal
+)
+select model, checkpoint, layer, neuron, signal, first_r, second_r
+from candidates
+where signal = coalesce($signal, if(has_cell_state, 'cell_state', 'hidden_state'))
+  and least(abs(first_r), abs(second_r)) is not null
+qualify row_number() over (partition by model order by least(abs(first_r), abs(second_r)) desc, layer, neuron) = 1
+order by least(abs(first_r), abs(second_r)) desc, model

@@ -1,0 +1,27 @@
+-- question: How open are a neuron's gates, on average, at each character?
+-- parameter run text: the run's id
+-- parameter model text: the model's name
+-- parameter layer integer: layer, from 0
+-- parameter neuron integer: neuron, from 0
+-- parameter checkpoint integer = : updates; the last dumped when left out
+-- tables: activations, steps
+with chars as (
+  select distinct token, char from steps where run = $run and split = 'probe'
+)
+select
+  char,
+  count(*) as steps,
+  round(avg(input_gate), 4) as input_gate,
+  round(avg(forget_gate), 4) as forget_gate,
+  round(avg(output_gate), 4) as output_gate,
+  round(avg(reset_gate), 4) as reset_gate,
+  round(avg(update_gate), 4) as update_gate
+from activations
+join chars using (token)
+where run = $run
+  and model = $model
+  and layer = $layer
+  and neuron = $neuron
+  and checkpoint = coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model))
+group by char
+order by steps desc, char

@@ -1,0 +1,35 @@
+-- question: Where does a neuron's signal peak, and what was being read there?
+-- parameter run text: the run's id
+-- parameter model text: the model's name
+-- parameter layer integer: layer, from 0
+-- parameter neuron integer: neuron, from 0
+-- parameter signal text = cell_state: one of the eight signals
+-- parameter checkpoint integer = : updates; the last dumped when left out
+-- parameter limit integer = 20: peaks to give
+-- tables: activations, steps
+with values_of as (
+  select sequence, step, unnest([
+    {'signal': 'input_gate', 'value': input_gate}, {'signal': 'forget_gate', 'value': forget_gate},
+    {'signal': 'output_gate', 'value': output_gate}, {'signal': 'reset_gate', 'value': reset_gate},
+    {'signal': 'update_gate', 'value': update_gate}, {'signal': 'candidate', 'value': candidate},
+    {'signal': 'cell_state', 'value': cell_state}, {'signal': 'hidden_state', 'value': hidden_state}
+  ], recursive := true)
+  from activations
+  where run = $run
+    and model = $model
+    and layer = $layer
+    and neuron = $neuron
+    and checkpoint = coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model))
+), peaks as (
+  select sequence, step, value
+  from values_of
+  where signal = $signal and value is not null
+  order by value desc, sequence, step
+  limit $limit
+)
+select p.sequence, p.step, round(p.value, 4) as value, string_agg(s.char, '' order by s.step) as read_before
+from peaks as p
+join steps as s on s.sequence = p.sequence and s.step between p.step - 24 and p.step
+where s.run = $run and s.split = 'probe'
+group by all
+order by p.value desc, p.sequence, p.step

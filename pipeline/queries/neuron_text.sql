@@ -1,0 +1,36 @@
+-- question: What is the text of some sequences, with a neuron's signal at each character?
+-- parameter run text: the run's id
+-- parameter model text: the model's name
+-- parameter layer integer: layer, from 0
+-- parameter neuron integer: neuron, from 0
+-- parameter signal text = cell_state: one of the eight signals
+-- parameter checkpoint integer = : updates; the last dumped when left out
+-- parameter sequence integer = : the first sequence; the first that was dumped when left out
+-- parameter limit integer = 8: different texts to give
+-- tables: activations, steps
+with texts as (
+  select sequence, string_agg(char, '' order by step) as text
+  from steps
+  where run = $run and split = 'probe' and sequence >= coalesce($sequence, 0)
+  group by sequence
+), wanted as (
+  select min(sequence) as sequence, text from texts group by text order by sequence limit $limit
+)
+select sequence, any_value(text) as text, list(value order by step) as values
+from (
+  select sequence, step, case $signal
+    when 'input_gate' then input_gate when 'forget_gate' then forget_gate when 'output_gate' then output_gate
+    when 'reset_gate' then reset_gate when 'update_gate' then update_gate when 'candidate' then candidate
+    when 'cell_state' then cell_state when 'hidden_state' then hidden_state
+    else error('unknown signal ' || $signal) end as value
+  from activations
+  where run = $run
+    and model = $model
+    and layer = $layer
+    and neuron = $neuron
+    and checkpoint = coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model))
+    and sequence in (select sequence from wanted)
+)
+join wanted using (sequence)
+group by sequence
+order by sequence

@@ -1,0 +1,24 @@
+-- question: What did a neuron's signals do along a sequence?
+-- parameter run text: the run's id
+-- parameter model text: the model's name
+-- parameter layer integer: layer, from 0
+-- parameter neuron integer: neuron, from 0
+-- parameter sequence integer = : the sequence; the first that was dumped when left out
+-- parameter checkpoint integer = : updates; the last dumped when left out
+-- tables: activations, steps
+with asked as (
+  select
+    coalesce($sequence, (select min(sequence) from steps where run = $run and split = 'probe')) as sequence,
+    coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model)) as checkpoint
+)
+select a.step, s.char, s.target, a.* exclude (run, model, layer, neuron, sequence, step, token, checkpoint)
+from activations as a
+join steps as s using (run, sequence, step)
+where a.run = $run
+  and a.model = $model
+  and a.layer = $layer
+  and a.neuron = $neuron
+  and a.sequence = (select sequence from asked)
+  and a.checkpoint = (select checkpoint from asked)
+  and s.split = 'probe'
+order by a.step

@@ -1,0 +1,88 @@
+"""A shipped question: a .sql file of this folder whose header says what it asks, its parameters and its tables.
+
+    -- question: Which neurons follow a hypothesis best?
+    -- parameter run text: the run's id
+    -- parameter limit integer = 20: rows to give
+    -- tables: scores
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from schemas.errors import UsageError, unknown
+
+_PARAMETER = re.compile(r"-- parameter (\w+) (text|integer|number)(?: = ([^:]*))?: (.*)")
+_READERS = {"text": str, "integer": int, "number": float}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A value to fill in."""
+
+    name: str
+    kind: str  # text, integer or number
+    default: str | None  # None: it must be given; "": NULL
+    note: str
+
+    def read(self, value: object) -> object:
+        """The value in its type; the empty text is NULL."""
+        if value is None or value == "":
+            return None
+        try:
+            return _READERS[self.kind](str(value))
+        except ValueError:
+            raise UsageError(f"parameter {self.name} is a {self.kind}, not {value!r}") from None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question in words and in SQL."""
+
+    name: str
+    question: str
+    parameters: tuple[Parameter, ...]
+    tables: tuple[str, ...]
+    sql: str
+
+    def complete(self, given: dict[str, object]) -> dict[str, object]:
+        """All parameters: those given, and the defaults of the others.
+
+        Raises UsageError for one that is unknown, missing or of a wrong type.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in given:
+            if name not in known:
+                raise unknown(f"parameter of {self.name}", name, known)
+        missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
+        if missing:
+            raise UsageError(f"{self.name} needs {', '.join(missing)}: give --set {missing[0]}=…")
+        return {name: p.read(given.get(name, p.default)) for name, p in known.items()}
+
+
+@cache
+def questions() -> dict[str, Question]:
+    """Every shipped question by name."""
+    folder = files("pipeline.queries")
+    shipped = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
+    return {name[:-4]: parse_question(name[:-4], (folder / name).read_text("utf-8")) for name in shipped}
+
+
+def find_question(name: str) -> Question:
+    """The shipped question of a name. Raises UsageError that lists the known ones."""
+    if name not in questions():
+        raise unknown("question", name, questions())
+    return questions()[name]
+
+
+def parse_question(name: str, text: str) -> Question:
+    """A question from the text of its file."""
+    lines = text.splitlines()
+    asked = [line.removeprefix("-- question: ") for line in lines if line.startswith("-- question: ")]
+    tables = [line.removeprefix("-- tables: ") for line in lines if line.startswith("-- tables: ")]
+    if len(asked) != 1 or len(tables) != 1:
+        raise ValueError(f"{name}.sql needs one `-- question:` and one `-- tables:` line in its header")
+    matches = [_PARAMETER.fullmatch(line) for line in lines if line.startswith("-- parameter ")]
+    parameters = tuple(Parameter(*match.groups()) for match in matches if match)
+    return Question(name, asked[0], parameters, tuple(tables[0].split(", ")), text)

@@ -1,0 +1,34 @@
+-- question: Which neurons' cell or hidden state differs most between the steps where a yes/no hypothesis says yes and where it says no?
+-- parameter run text: the run's id
+-- parameter hypothesis text: a yes/no hypothesis
+-- parameter checkpoint integer = : updates; the last dumped when left out
+-- parameter limit integer = 20: rows to give
+-- tables: activations, annotations
+with answers as (
+  select sequence, step, value > 0.5 as yes
+  from annotations
+  where run = $run and hypothesis = $hypothesis and value is not null
+), moments as (
+  select model, layer, neuron, yes, avg(state) as mean, var_samp(state) as variance, count(*) as steps
+  from (
+    select model, layer, neuron, sequence, step, coalesce(cell_state, hidden_state) as state
+    from activations
+    where run = $run
+      and checkpoint = coalesce($checkpoint, (select max(checkpoint) from activations where run = $run))
+  )
+  join answers using (sequence, step)
+  group by all
+)
+-- d': the distance of the two means in units of the common standard deviation.
+select
+  y.model,
+  'L' || y.layer || '/N' || y.neuron as neuron,
+  round(y.mean, 4) as mean_yes,
+  round(n.mean, 4) as mean_no,
+  round((y.mean - n.mean) / sqrt(nullif((y.variance + n.variance) / 2, 0)), 3) as d_prime,
+  y.steps as steps_yes,
+  n.steps as steps_no
+from moments as y
+join moments as n on (y.model, y.layer, y.neuron) = (n.model, n.layer, n.neuron) and y.yes and not n.yes
+order by abs(d_prime) desc nulls last, y.model, y.layer, y.neuron
+limit $limit

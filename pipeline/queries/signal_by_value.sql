@@ -1,0 +1,27 @@
+-- question: How does a neuron's state move with a hypothesis' value?
+-- parameter run text: the run's id
+-- parameter model text: the model's name
+-- parameter layer integer: layer, from 0
+-- parameter neuron integer: neuron, from 0
+-- parameter hypothesis text: the hypothesis' name
+-- parameter checkpoint integer = : updates; the last dumped when left out
+-- tables: activations, annotations
+select
+  h.value as hypothesis_value,
+  count(*) as steps,
+  avg(state) as mean,
+  quantile_cont(state, 0.05) as low,
+  quantile_cont(state, 0.95) as high
+from (
+  select sequence, step, coalesce(cell_state, hidden_state) as state
+  from activations
+  where run = $run
+    and model = $model
+    and layer = $layer
+    and neuron = $neuron
+    and checkpoint = coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model))
+)
+join annotations as h using (sequence, step)
+where h.run = $run and h.hypothesis = $hypothesis and h.value is not null
+group by h.value
+order by h.value

@@ -1,0 +1,1 @@
+"""Answers that people rather look at: coloured text and pictures."""

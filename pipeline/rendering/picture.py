@@ -1,0 +1,92 @@
+"""The answer of a run as one picture: a neuron over texts, against its hypotheses, and how far the models go."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from pipeline.rendering.terminal import VISIBLE, colour_of, scale_of
+
+Rows = Sequence[Mapping[str, Any]]
+TEXT_COLUMNS = 64  # characters of a text that are drawn
+COLOURS = ("#e66101", "#2166ac", "#1b7837", "#762a83")  # told apart when colours are hard to tell
+
+
+def draw_answer(
+    title: str,
+    best: Mapping[str, Any] | None,
+    texts: Rows,
+    curves: Mapping[str, Rows],
+    sizes: Rows,
+    learning: Rows,
+) -> bytes:
+    """A PNG of the answer.
+
+    Args:
+        title: the run.
+        best: the neuron (model, layer, neuron, signal), None when no hypothesis was asked.
+        texts: its texts (text, values).
+        curves: for each hypothesis, its value against the signal (hypothesis_value, mean, low, high).
+        sizes: how much is right at each size (model, size, share); empty for a task without sizes.
+        learning: the course of training (model, train_step, bits_per_char).
+    """
+    figure = Figure(figsize=(11, 6.5), layout="constrained", dpi=120)
+    figure.suptitle(title, fontweight="bold")
+    grid = figure.add_gridspec(2, max(2, len(curves) + 1), height_ratios=(1.1, 1))
+    top, columns = grid[0, :], grid.ncols
+    if best:
+        _draw_texts(figure.add_subplot(top), best, texts)
+        for column, (hypothesis, rows) in enumerate(curves.items()):
+            _draw_curve(figure.add_subplot(grid[1, column]), hypothesis, rows, str(best["signal"]))
+    last = figure.add_subplot(grid[1, columns - 1] if best else grid[:, :])
+    if sizes:
+        _draw_lines(last, sizes, "size", "share", "share of sequences right, by size")
+    else:
+        _draw_lines(last, learning, "train_step", "bits_per_char", "bits per character, while training")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw_texts(axes: Axes, best: Mapping[str, Any], texts: Rows) -> None:
+    axes.set_title(f"{best['signal']} of {best['model']} L{best['layer']}/N{best['neuron']}", fontsize=10)
+    scale = scale_of(str(best["signal"]), [value for row in texts for value in row["values"]])
+    widest = max((min(len(row["text"]), TEXT_COLUMNS) for row in texts), default=1)
+    for line, row in enumerate(texts):
+        cells = list(zip(row["text"], row["values"], strict=True))[:TEXT_COLUMNS]
+        for step, (character, value) in enumerate(cells):
+            colour = tuple(part / 255 for part in colour_of(value, scale))
+            axes.add_patch(_square(step, line, colour))
+            shown = VISIBLE.get(character, character)
+            ink = "white" if sum(colour) < 1.5 else "black"
+            axes.text(step + 0.5, line + 0.5, shown, ha="center", va="center", color=ink, family="DejaVu Sans Mono")
+    axes.set(xlim=(0, max(widest, 24)), ylim=(len(texts), 0), yticks=[], xlabel="step")
+
+
+def _square(step: int, line: int, colour: tuple[float, ...]) -> Rectangle:
+    return Rectangle((step + 0.03, line + 0.06), 0.94, 0.88, facecolor=colour, edgecolor="none")
+
+
+def _draw_curve(axes: Axes, hypothesis: str, rows: Rows, signal: str) -> None:
+    x = [row["hypothesis_value"] for row in rows]
+    axes.fill_between(x, [r["low"] for r in rows], [r["high"] for r in rows], color=COLOURS[1], alpha=0.2, lw=0)
+    axes.plot(x, [row["mean"] for row in rows], marker=".", color=COLOURS[1])
+    axes.set_title(f"{signal} by {hypothesis} (mean, 5-95 %)", fontsize=10)
+    axes.set(xlabel=hypothesis)
+    axes.grid(alpha=0.3)
+
+
+def _draw_lines(axes: Axes, rows: Rows, x: str, y: str, title: str) -> None:
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    for index, model in enumerate(models):
+        own = [row for row in rows if row["model"] == model]
+        colour = COLOURS[index % len(COLOURS)]
+        axes.plot([row[x] for row in own], [row[y] for row in own], label=model, color=colour, marker=".")
+    axes.set_title(title, fontsize=10)
+    axes.set(xlabel=x)
+    axes.grid(alpha=0.3)
+    if 0 < len(models) <= 8:
+        axes.legend(fontsize=7)

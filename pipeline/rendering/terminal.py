@@ -1,0 +1,90 @@
+"""Tables and coloured text for a terminal."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from schemas.signals import GATES
+
+RGB = tuple[int, int, int]
+# Blue - white - orange: told apart with any of the common kinds of colour blindness.
+NEGATIVE: RGB = (33, 102, 172)
+MIDDLE: RGB = (247, 247, 247)
+POSITIVE: RGB = (230, 97, 1)
+VISIBLE = {"\n": "⏎", "\t": "→", "\r": "␍", "\f": "␌"}
+
+
+class Scale(NamedTuple):
+    """The values at the two ends of the colours."""
+
+    low: float
+    high: float
+
+
+def scale_of(signal: str, values: Sequence[float]) -> Scale:
+    """0..1 for a gate, else symmetric about 0 and as wide as the values."""
+    if signal in GATES:
+        return Scale(0.0, 1.0)
+    widest = max((abs(value) for value in values), default=0.0) or 1.0
+    return Scale(-widest, widest)
+
+
+def colour_of(value: float, scale: Scale) -> RGB:
+    """The colour of a value: from white to orange for a gate, from blue over white to orange else."""
+    share = (value - scale.low) / (scale.high - scale.low)
+    signed = share if scale.low == 0 else 2 * share - 1
+    end = POSITIVE if signed >= 0 else NEGATIVE
+    strength = min(1.0, abs(signed))
+    red, green, blue = (round(m + (e - m) * strength) for m, e in zip(MIDDLE, end, strict=True))
+    return red, green, blue
+
+
+def coloured_text(text: str, values: Sequence[float], scale: Scale, *, colour: bool) -> str:
+    """A text with a value under each character, as background colours.
+
+    Without colour a line of digits stands below each line of text: 0 is the scale's low end, 9 its high end.
+    """
+    if colour:
+        return "".join(_cell(c, value, scale) for c, value in zip(text, values, strict=True)).rstrip("\n")
+    lines, start = [], 0
+    for line in text.splitlines(keepends=True):
+        here = values[start : start + len(line)]
+        lines += ["".join(VISIBLE.get(c, c) for c in line), "".join(_digit(value, scale) for value in here)]
+        start += len(line)
+    return "\n".join(lines)
+
+
+def format_table(table: pa.Table) -> str:
+    """A table in columns: numbers to the right, text to the left, NULL as nothing."""
+    columns = [[_shown(value) for value in column.to_pylist()] for column in table.columns]
+    widths = [max(map(len, [name, *column])) for name, column in zip(table.column_names, columns, strict=True)]
+    right = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
+    header = [name.ljust(width) for name, width in zip(table.column_names, widths, strict=True)]
+    lines = ["  ".join(header).rstrip(), "  ".join("─" * width for width in widths)]
+    for row in zip(*columns, strict=True):
+        cells = zip(row, widths, right, strict=True)
+        lines.append("  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cell(character: str, value: float, scale: Scale) -> str:
+    red, green, blue = colour_of(value, scale)
+    ink = 15 if 0.299 * red + 0.587 * green + 0.114 * blue < 128 else 16  # white on dark, black on light
+    end = "\n" if character == "\n" else ""
+    return f"\033[48;2;{red};{green};{blue}m\033[38;5;{ink}m{VISIBLE.get(character, character)}\033[0m{end}"
+
+
+def _digit(value: float, scale: Scale) -> str:
+    share = (value - scale.low) / (scale.high - scale.low)
+    return str(min(9, max(0, int(share * 10))))
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, str):
+        return "".join(VISIBLE.get(character, character) for character in value)
+    return str(value)

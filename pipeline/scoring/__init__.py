@@ -1,0 +1,1 @@
+"""How closely a neuron follows a hypothesis."""

@@ -1,0 +1,37 @@
+"""Measures of how a signal follows a hypothesis, for all neurons of a layer at once.
+
+Each takes signals (steps, neurons) and the hypothesis' values (steps,), and gives (neurons,) float64: NaN where
+it is undefined, as for a signal that never changes.
+"""
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def pearson(signals: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Pearson's r, -1..1: how well a straight line fits."""
+    x = signals - signals.mean(0, dtype=np.float64)
+    y = values - values.mean(dtype=np.float64)
+    scale = np.sqrt((x * x).sum(0) * (y @ y))
+    # A constant less its rounded mean is not quite 0, so ask for two different values, not for a spread.
+    varies = (signals != signals[0]).any(0) & (values != values[0]).any()
+    return np.divide(y @ x, scale, out=np.full(x.shape[1], np.nan), where=varies & (scale > 0))
+
+
+def spearman(signals: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Spearman's rho, -1..1: Pearson's r of the ranks, ties sharing their mean rank."""
+    return pearson(rankdata(signals, axis=0), rankdata(values))
+
+
+def auc(signals: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve, 0..1: the chance that a yes step lies above a no step, ties counting half.
+
+    The Mann-Whitney form: (sum of the yes steps' ranks - n1 (n1 + 1) / 2) / (n1 n0).
+    """
+    yes = values > 0.5
+    n1, n0 = int(yes.sum()), int((~yes).sum())
+    if not n1 or not n0:
+        return np.full(signals.shape[1], np.nan)
+    ranks = rankdata(signals, axis=0)
+    area: np.ndarray = (ranks[yes].sum(0) - n1 * (n1 + 1) / 2) / (n1 * n0)
+    return area

@@ -1,0 +1,1 @@
+"""The lake at rest: the one room where files are opened."""

@@ -1,0 +1,59 @@
+"""Encoded sequences, laid end to end: what training and dumping read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+IGNORED = -100  # torch's mark for a target that does not count
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """S sequences of N steps in all."""
+
+    ids: np.ndarray  # (S,) int32: their numbers in the run
+    offsets: np.ndarray  # (S + 1,) int64: sequence s is tokens[offsets[s]:offsets[s + 1]]
+    tokens: np.ndarray  # (N,) int32
+    determined: np.ndarray  # (N,) bool: whether the step's target is determined
+
+    def __len__(self) -> int:
+        """Their number."""
+        return len(self.ids)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Steps of each sequence, (S,) int64."""
+        return np.diff(self.offsets)
+
+    def take(self, start: int, stop: int) -> "Sequences":
+        """Sequences start to stop, as a view."""
+        first, last = self.offsets[start], self.offsets[stop]
+        return Sequences(
+            self.ids[start:stop],
+            self.offsets[start : stop + 1] - first,
+            self.tokens[first:last],
+            self.determined[first:last],
+        )
+
+    def padded(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The tokens of some sequences, padded with 0 at their ends, and which steps are real.
+
+        Args:
+            rows: places of B sequences, (B,).
+
+        Returns:
+            Tokens (B, T) int64 and real (B, T) bool, T being the longest length.
+        """
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        steps = np.arange(lengths.max())
+        real = steps < lengths[:, None]
+        places = np.where(real, starts[:, None] + steps, 0)
+        return np.where(real, self.tokens[places], 0).astype(np.int64), real
+
+
+def next_tokens(tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Targets of padded tokens, (B, T) int64: the next token, IGNORED after a sequence's last step."""
+    targets = np.full_like(tokens, IGNORED)
+    targets[:, :-1] = np.where(real[:, 1:], tokens[:, 1:], IGNORED)
+    return targets

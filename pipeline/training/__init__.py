@@ -1,0 +1,1 @@
+"""Next-character training, one update at a time."""

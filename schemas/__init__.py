@@ -1,0 +1,24 @@
+"""Nouns at rest: the whole data model on one screen."""
+
+from schemas.activations import ACTIVATIONS, PREDICTIONS
+from schemas.corpus import STEPS
+from schemas.runs import METRICS, MODELS, RUNS
+from schemas.scores import ANNOTATIONS, EXTRAPOLATION, SCORES
+from schemas.table import Table
+
+FORMAT_VERSION = 1
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        RUNS,
+        MODELS,
+        METRICS,
+        STEPS,
+        PREDICTIONS,
+        ACTIVATIONS,
+        ANNOTATIONS,
+        SCORES,
+        EXTRAPOLATION,
+    )
+}

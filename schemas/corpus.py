@@ -1,0 +1,39 @@
+"""The corpus: every step of every sequence, in the splits train, valid and probe.
+
+| run               | split | sequence | step | token | char | target | determined |
+| counting-3fa9c1d2 | probe |    21000 |    0 |     3 | a    | X      | false      |
+| counting-3fa9c1d2 | probe |    21000 |    1 |     1 | X    | b      | true       |
+"""
+
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from schemas.table import RUN, SEQUENCE, SPLIT, STEP, TOKEN, Column, Table
+
+SPLITS = ("train", "valid", "probe")
+
+
+class Document(NamedTuple):
+    """A file that a text task reads: its name and its text."""
+
+    name: str
+    text: str
+
+
+STEPS = Table(
+    name="steps",
+    row="a step of a sequence",
+    columns=(
+        RUN,
+        SPLIT,
+        SEQUENCE,
+        STEP,
+        TOKEN,
+        Column("char", pa.string(), "the character read at this step"),
+        Column("target", pa.string(), "the next character; NULL at the sequence's last step"),
+        Column("determined", pa.bool_(), "whether what was read leaves only one right target"),
+    ),
+    partition_by=("run", "split"),
+    sort_by=("sequence", "step"),
+)

@@ -1,0 +1,36 @@
+"""What can go wrong, each with the exit code of the command line. A message says what is wrong and what to type."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnrolledError(Exception):
+    """An error that a person can act on; shown as one or two lines, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(UnrolledError):
+    """A wrong word, setting or input."""
+
+    exit_code = 2
+
+
+class PiecesFailedError(UnrolledError):
+    """Some pieces of a stage failed, so its manifest is withheld; the same command resumes it."""
+
+    exit_code = 3
+
+
+class StorageError(UnrolledError):
+    """The lake cannot be read or written, or holds bytes that do not match their digest."""
+
+    exit_code = 5
+
+
+def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
+    """The error for an unknown name: the nearest known one, then all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UsageError(f"unknown {kind} {word!r}: {hint}known: {', '.join(names) or 'none'}")

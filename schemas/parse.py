@@ -1,0 +1,85 @@
+"""From the plain values of a TOML file to an Experiment, with errors that say what to type."""
+
+import difflib
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.errors import UsageError
+from schemas.experiment import Experiment
+from schemas.task_settings import (
+    CopyingSettings,
+    CountingSettings,
+    SelectiveCountingSettings,
+    Settings,
+    StateMemorySettings,
+    TextSettings,
+)
+
+TASK_SETTINGS: dict[str, type[Settings]] = {
+    "counting": CountingSettings,
+    "selective_counting": SelectiveCountingSettings,
+    "state_memory": StateMemorySettings,
+    "copying": CopyingSettings,
+    "text": TextSettings,
+}
+
+
+def parse_experiment(document: Mapping[str, object], source: str) -> Experiment:
+    """The experiment that a document describes.
+
+    Raises UsageError with one line that names the source, the key and, where one is near, the right word.
+    """
+    try:
+        return Experiment.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise UsageError(f"{source}: {_sentence(first)}{more}") from None
+
+
+def _sentence(error: ErrorDetails) -> str:
+    path = [part for part in error["loc"] if part not in TASK_SETTINGS]
+    key = ".".join(str(part) for part in path)
+    given = error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            known = _fields_at(error["loc"])
+            near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+            prefix = ".".join(str(part) for part in path[:-1])
+            hint = ".".join(filter(None, [prefix, near[0]])) if near else ""
+            did_you_mean = f"did you mean {hint}? " if hint else ""
+            return f"unknown key {key}: {did_you_mean}known here: {', '.join(known)}"
+        case "union_tag_invalid":
+            return _choice("task", str(given.get("name")), list(TASK_SETTINGS))
+        case "union_tag_not_found":
+            return f"{key} needs a name: one of {', '.join(TASK_SETTINGS)}"
+        case "literal_error" if isinstance(given, str):
+            choices = [word.strip(" '") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
+            return _choice(key, given, choices)
+        case "missing":
+            return f"{key} is missing"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case _:
+            told = error["msg"].removeprefix("Input ")
+            return f"{key} {told[0].lower()}{told[1:]}, not {given!r}"
+
+
+def _choice(kind: str, word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {word!r}: {hint}known: {', '.join(known)}"
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Experiment
+    for part in location[:-1]:
+        if part in TASK_SETTINGS:
+            model = TASK_SETTINGS[str(part)]
+        elif part in model.model_fields:
+            annotation = model.model_fields[str(part)].annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return list(model.model_fields)

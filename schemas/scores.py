@@ -1,0 +1,73 @@
+"""Hypotheses about the text, how neurons follow them, and how models fare beyond the sizes they trained on.
+
+| run | model           | checkpoint | layer | neuron | signal     | hypothesis | measure | split | value  | n    |
+| …   | lstm-1x10-seed2 |       2000 |     0 |      4 | cell_state | count_a    | pearson | probe | -0.999 | 5489 |
+"""
+
+import pyarrow as pa
+
+from schemas.table import (
+    CHECKPOINT,
+    HYPOTHESIS,
+    LAYER,
+    MODEL,
+    NEURON,
+    RUN,
+    SEQUENCE,
+    SPLIT,
+    STEP,
+    Column,
+    Table,
+)
+
+ANNOTATIONS = Table(
+    name="annotations",
+    row="a hypothesis at a step",
+    columns=(
+        RUN,
+        HYPOTHESIS,
+        SEQUENCE,
+        STEP,
+        Column("value", pa.float64(), "what the hypothesis says; NULL where it says nothing; yes is 1, no is 0"),
+    ),
+    partition_by=("run", "hypothesis"),
+    sort_by=("sequence", "step"),
+)
+
+SCORES = Table(
+    name="scores",
+    row="a neuron's signal against a hypothesis",
+    columns=(
+        RUN,
+        MODEL,
+        CHECKPOINT,
+        LAYER,
+        NEURON,
+        Column("signal", pa.string(), "one of the eight signals"),
+        HYPOTHESIS,
+        Column("measure", pa.string(), "pearson, spearman, or auc for a yes/no hypothesis"),
+        SPLIT,
+        Column("value", pa.float64(), "the measure; NULL where it is undefined, as for a constant signal"),
+        Column("n", pa.int64(), "steps where the hypothesis has a value"),
+        Column("null_value", pa.float64(), "the measure by chance; NULL until it is computed"),
+        Column("p_value", pa.float64(), "NULL until it is computed"),
+        Column("q_value", pa.float64(), "NULL until it is computed"),
+    ),
+    partition_by=("run", "hypothesis", "model", "checkpoint"),
+    sort_by=("layer", "neuron", "signal", "measure"),
+)
+
+EXTRAPOLATION = Table(
+    name="extrapolation",
+    row="a size, within training or beyond it",
+    columns=(
+        RUN,
+        MODEL,
+        CHECKPOINT,
+        Column("size", pa.int32(), "the task's size, as n of a^n X b^n"),
+        Column("correct", pa.int32(), "sequences whose determined steps are all predicted right"),
+        Column("total", pa.int32(), "different sequences tried"),
+    ),
+    partition_by=("run", "model", "checkpoint"),
+    sort_by=("size",),
+)

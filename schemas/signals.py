@@ -1,0 +1,23 @@
+"""The eight signals, and which cell has which. A signal that a cell lacks is NULL in the table, never 0."""
+
+SIGNALS = (
+    "input_gate",  # i, (0, 1): how much of the candidate is saved
+    "forget_gate",  # f, (0, 1): how much of the cell state is remembered
+    "output_gate",  # o, (0, 1): how much of the cell state is shown
+    "reset_gate",  # r, (0, 1): GRU, how much of the past enters the candidate
+    "update_gate",  # z, (0, 1): GRU, how much of the past is kept
+    "candidate",  # g or n, (-1, 1)
+    "cell_state",  # c, unbounded: the long-term memory
+    "hidden_state",  # h, (-1, 1), or [0, inf) for a relu: the working memory
+)
+
+GATES = ("input_gate", "forget_gate", "output_gate", "reset_gate", "update_gate")
+
+_LSTM = ("input_gate", "forget_gate", "output_gate", "candidate", "cell_state", "hidden_state")
+CELL_SIGNALS: dict[str, tuple[str, ...]] = {
+    "feedforward": ("hidden_state",),
+    "rnn": ("hidden_state",),
+    "lstm": _LSTM,
+    "gru": ("reset_gate", "update_gate", "candidate", "hidden_state"),
+    "peephole_lstm": _LSTM,
+}
