@@ -49,7 +49,7 @@ def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argp
     return stages.one_stage if name in STAGES else {**commands, "show": questions.show}[name]
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
+def _terminate(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 

@@ -19,13 +19,12 @@ def print_answer(run: Run) -> None:
     lake = pipeline.open(run.root)
     lake.catalog.require(run.id, "extrapolate")
     print(f"\n{run.id}\n\nDoes it do its task?\n")
-    answers = lake.ask("model_answers", run=run.id)
-    print(_indented(format_table(answers)))
+    print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
     best = _print_neurons(lake, run.id, wanted) if wanted else None
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
-    print(f"\nPicture: {_save_picture(lake, run, best, wanted, answers)}")
+    print(f"\nPicture: {_save_picture(lake, run, best, wanted)}")
     _print_next(run, best, wanted)
 
 
@@ -62,7 +61,7 @@ def _texts(lake: Lake, run: str, best: Row) -> list[Row]:
     return sorted(rows, key=lambda row: len(row["text"]))
 
 
-def _save_picture(lake: Lake, run: Run, best: Row | None, wanted: list[str], answers: pa.Table) -> str:
+def _save_picture(lake: Lake, run: Run, best: Row | None, wanted: list[str]) -> str:
     """Draw the answer beside the lake; give where."""
     from pipeline.rendering.picture import draw_answer
 
@@ -95,7 +94,9 @@ def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:
         commands.append(f"unrolled show {run.id} {best['model']} L{best['layer']}/N{best['neuron']}{root}")
     if other or wanted:
         commands.append(f"unrolled top {run.id} --hypothesis {other or wanted[0]}{root}")
-    commands.append(f'unrolled sql "select * from metrics where run = \'{run.id}\' order by model, train_step"{root}')
+    commands.append(
+        f"unrolled sql \"select * from metrics where run = '{run.id}' order by model, train_step\"{root}"
+    )
     if len(commands) < 3:
         commands.append(f"unrolled runs show {run.id}{root}")
     print("\nType next:\n")

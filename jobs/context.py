@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pipeline.storage.documents import digest_documents, read_documents
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import prepare_lake, read_manifest, run_folder
-from pipeline.tasks import Task, make_task
+from pipeline.tasks import make_task
+from pipeline.tasks.task import Task
 from schemas import FORMAT_VERSION
 from schemas.corpus import Document
 from schemas.errors import UsageError

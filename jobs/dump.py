@@ -32,7 +32,10 @@ def units(run: Run) -> list[Unit]:
         Unit(
             checkpoint_unit(model.name, checkpoint),
             settings.model_dump(exclude={"checkpoints"}),
-            [checkpoint_objects(run, model.name, checkpoint)["model.safetensors"].sha256, *(s.sha256 for s in shards)],
+            [
+                checkpoint_objects(run, model.name, checkpoint)["model.safetensors"].sha256,
+                *(s.sha256 for s in shards),
+            ],
             *pieces_of(run.experiment, model, checkpoint, mean_steps),
         )
         for model in run.experiment.model.grid()

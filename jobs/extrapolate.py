@@ -28,7 +28,11 @@ def units(run: Run) -> list[Unit]:
 def work(piece: Piece) -> list[StoredObject]:
     """One model at every size."""
     torch.set_num_threads(1)
-    run, model_name, checkpoint = piece.run, str(piece.arguments["model"]), int(str(piece.arguments["checkpoint"]))
+    run, model_name, checkpoint = (
+        piece.run,
+        str(piece.arguments["model"]),
+        int(str(piece.arguments["checkpoint"])),
+    )
     model, characters = read_model(run, model_name, checkpoint)
     experiment = run.experiment
     rows = extrapolate(model, Vocabulary(characters), run.task(), experiment.corpus.seed, experiment.extrapolate)

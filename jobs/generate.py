@@ -34,7 +34,7 @@ def units(run: Run) -> list[Unit]:
         for index, start in enumerate(range(numbers.start, numbers.stop, SEQUENCES_PER_SHARD)):
             stop = min(start + SEQUENCES_PER_SHARD, numbers.stop)
             pieces.append({"split": split, "shard": index, "start": start, "stop": stop})
-    settings = {"characters": run.task().alphabet(corpus.seed, corpus.train)}
+    settings: dict[str, object] = {"characters": run.task().alphabet(corpus.seed, corpus.train)}
     sizes = [float(str(piece["stop"])) - float(str(piece["start"])) for piece in pieces]
     return [Unit(WHOLE, settings, reads=[], pieces=pieces, sizes=sizes)]
 

@@ -47,7 +47,11 @@ class Progress:
     def _report(self) -> None:
         while not self._stop.wait(TERMINAL_SECONDS if self._terminal else LOG_SECONDS):
             line = self._line()
-            print(f"\r\033[K{line}" if self._terminal else line, end="" if self._terminal else "\n", file=sys.stderr)
+            print(
+                f"\r\033[K{line}" if self._terminal else line,
+                end="" if self._terminal else "\n",
+                file=sys.stderr,
+            )
             sys.stderr.flush()
 
     def _line(self) -> str:

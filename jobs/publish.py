@@ -175,7 +175,9 @@ def _write_manifest(folder: Folder, run: Run, unit: Unit, plan: Plan) -> None:
     objects = [stored for path in records.values() for stored in read_record(folder, path).objects]
     for stored in objects:
         if not folder.exists(stored.path):
-            raise StorageError(f"{folder.address(stored.path)} has gone: type --replace {plan.stage} to make it again")
+            raise StorageError(
+                f"{folder.address(stored.path)} has gone: type --replace {plan.stage} to make it again"
+            )
         if stored.table and count_rows(folder, stored.path) != stored.rows:
             raise StorageError(f"{folder.address(stored.path)} does not hold the {stored.rows} rows it was given")
     manifest = Manifest(format_version=FORMAT_VERSION, plan=plan, objects=tuple(objects))

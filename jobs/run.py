@@ -1,4 +1,4 @@
-"""The main path: generate, train, dump, annotate, score, extrapolate. Each stage reads what the ones before wrote."""
+"""The main path: generate, train, dump, annotate, score, extrapolate. Each reads what the ones before wrote."""
 
 from jobs import annotate, dump, extrapolate, generate, score, train
 from jobs.context import Run, begin_run

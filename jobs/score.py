@@ -38,7 +38,7 @@ def work(piece: Piece) -> list[StoredObject]:
     annotations = run.manifest("annotate", hypothesis_unit(hypothesis))
     said = read_shards(run.folder, annotations.objects, ["sequence", "value"])
     values = said["value"].to_numpy()
-    # Annotations lie in the order of (sequence, step), so a sequence's first row is all that is needed to find a step.
+    # Annotations lie in the order of (sequence, step): a sequence's first row is enough to find its steps.
     numbers, starts = np.unique(said["sequence"].to_numpy(), return_index=True)
     dump = run.manifest("dump", checkpoint_unit(model.name, checkpoint))
     tables = []

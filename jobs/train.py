@@ -1,4 +1,4 @@
-"""Train: every model of the grid, one a piece; metrics rows while it trains, checkpoints, and a state to resume."""
+"""Train: every model of the grid, one a piece, with metrics rows, checkpoints, and a state to resume from."""
 
 import math
 import time
@@ -9,7 +9,13 @@ import torch
 from jobs.context import Run
 from jobs.generate import read_sequences, step_shards, vocabulary_of
 from jobs.publish import Piece, Stage, Unit
-from pipeline.models.checkpoint import FILES, bytes_to_tensors, read_checkpoint, tensors_to_bytes, write_checkpoint
+from pipeline.models.checkpoint import (
+    FILES,
+    bytes_to_tensors,
+    read_checkpoint,
+    tensors_to_bytes,
+    write_checkpoint,
+)
 from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from pipeline.storage.manifests import unit_folder
 from pipeline.storage.shards import commit, describe, read_verified, write_shard

@@ -1,4 +1,4 @@
-"""What can go wrong, each with the exit code of the command line. A message says what is wrong and what to type."""
+"""What can go wrong, each with its exit code. A message says what is wrong and what to type."""
 
 import difflib
 from collections.abc import Iterable

@@ -126,7 +126,8 @@ class ScoreSettings(Settings):
 
     hypotheses: list[str] = Field([], description="names of hypotheses; see docs/hypotheses.md")
     headline: list[str] = Field(
-        [], description="hypotheses that one neuron must follow together to be the run's answer; [] is the first"
+        [],
+        description="hypotheses that one neuron must follow together to be the run's answer; [] is the first",
     )
 
 

@@ -39,7 +39,7 @@ def parse_experiment(document: Mapping[str, object], source: str) -> Experiment:
         raise UsageError(f"{source}: {_sentence(first)}{more}") from None
 
 
-def _sentence(error: ErrorDetails) -> str:
+def _sentence(error: ErrorDetails) -> str:  # noqa: PLR0911  # one sentence a kind
     path = [part for part in error["loc"] if part not in TASK_SETTINGS]
     key = ".".join(str(part) for part in path)
     given = error["input"]

@@ -48,9 +48,7 @@ class TextSettings(Settings):
     include: list[str] = Field(["*"], description="keep files whose name matches one of these patterns")
     exclude: list[str] = Field([], description="then drop files whose name matches one of these patterns")
     maximum_bytes: PositiveInt = Field(50_000_000, description="read files in name order up to this many bytes")
-    window: int = Field(
-        128, ge=0, description="characters of a sequence; 0: a whole file is one sequence"
-    )
+    window: int = Field(128, ge=0, description="characters of a sequence; 0: a whole file is one sequence")
     not_utf8: Literal["error", "replace", "skip"] = Field("error", description="what to do with such a file")
     not_ascii: Literal["keep", "replace", "skip"] = Field(
         "keep",

@@ -58,7 +58,9 @@ def _add_stage_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runner", choices=("ray", "local"), default="ray", help="on Ray, or in this process")
     parser.add_argument("--workers", type=int, metavar="N", help="cores of the Ray that is started (all)")
-    parser.add_argument("--plan", action="store_true", help="say what would be done and what it costs; write nothing")
+    parser.add_argument(
+        "--plan", action="store_true", help="say what would be done and what it costs; write nothing"
+    )
     parser.add_argument("--replace", choices=STAGES, metavar="STAGE", help="make a stage and its readers again")
 
 
@@ -66,7 +68,9 @@ def _add_runs(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
     runs = commands.add_parser("runs", parents=[common], help="what the lake holds")
-    runs.add_argument("action", nargs="?", choices=("ls", "show", "rm"), default="ls", help="list, show one, remove one")
+    runs.add_argument(
+        "action", nargs="?", choices=("ls", "show", "rm"), default="ls", help="list, show one, remove one"
+    )
     runs.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or the start of it")
     runs.add_argument("--yes", action="store_true", help="rm: do it, rather than say what would go")
     runs.add_argument("--json", action="store_true", help="as JSON")
@@ -79,9 +83,16 @@ def _add_questions(
     sql.add_argument("query", nargs="?", metavar="SELECT", help="one SELECT over the lake's tables")
     sql.add_argument("-f", "--file", metavar="FILE", help="a .sql file, or the name of a shipped question")
     sql.add_argument(
-        "--set", dest="parameters", action="append", default=[], metavar="NAME=VALUE", help="a parameter, $name in SQL"
+        "--set",
+        dest="parameters",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter, $name in SQL",
     )
-    sql.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the answer")
+    sql.add_argument(
+        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the answer"
+    )
     sql.add_argument("--questions", action="store_true", help="list the shipped questions")
 
     top = commands.add_parser("top", parents=[common], help="which neurons follow a hypothesis")

@@ -21,4 +21,4 @@ class Runner(Protocol):
     def map(
         self, function: Callable[[Plan], None], plans: Sequence[Plan]
     ) -> Iterator[tuple[Plan, Exception | None]]:
-        """Call the function on every plan; give each plan when it is done, in any order, with its failure if any."""
+        """Call the function on every plan; give each when it is done, in any order, with its failure if any."""

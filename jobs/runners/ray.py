@@ -4,6 +4,7 @@ RAY_ADDRESS names a cluster (a submitted job has it set); without one, a Ray of 
 the loopback address and stopped at the end.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -39,7 +40,7 @@ class RayRunner:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         address = os.environ.get("RAY_ADDRESS")
         if address:
-            ray.init(address=address, log_to_driver=False, logging_level="error")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             # Ray would write a token into the home folder, which changes every later `ray start` there.
             os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -48,7 +49,7 @@ class RayRunner:
                 num_cpus=self._workers,
                 include_dashboard=False,
                 log_to_driver=False,
-                logging_level="error",
+                logging_level=logging.ERROR,
                 _node_ip_address="127.0.0.1",
             )
         return self
@@ -64,7 +65,7 @@ class RayRunner:
     ) -> Iterator[tuple[Plan, Exception | None]]:
         """Keep a bounded window of tasks under way; give each plan when it is done."""
         shared = ray.put(function)
-        window = max(1, int(ray.cluster_resources().get("CPU", 1))) * WINDOW
+        window = max(1, _cores()) * WINDOW
         waiting = list(reversed(plans))
         running: dict[Any, Plan] = {}
         while waiting or running:
@@ -85,3 +86,8 @@ def _failure(reference: Any) -> Exception | None:
     except Exception as error:  # noqa: BLE001  # a lost worker, memory: the caller decides
         return error
     return None
+
+
+def _cores() -> int:
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return int(resources.get("CPU", 1))

@@ -73,7 +73,7 @@ def _regions(text: str) -> list[str]:
 
 
 def _string_end(text: str, start: int, quote: str) -> int:
-    """Where a string that begins at `start` ends: after its closing quote, at a bare line end, or at the text's."""
+    """Where a string that begins at `start` ends: after its closing quote, at a line's end, or at the text's."""
     stop = re.compile(r"\\.|" + quote + ("" if len(quote) == 3 else r"|\n"), re.DOTALL)
     for match in stop.finditer(text, start):
         if match.group() == "\n":

@@ -10,7 +10,7 @@ order of `schemas.signals`. Weights are stacked by gate in torch's order, so tor
 The products with x are taken for all steps at once: only the products with h' have to wait for their step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -126,6 +126,6 @@ def peephole_lstm(inputs: Tensor, weights: Weights) -> Signals:
     return _stacked(("input_gate", "forget_gate", "output_gate", "candidate", "cell_state", "hidden_state"), steps)
 
 
-def _stacked(names: tuple[str, ...], steps: list[tuple[Tensor, ...]]) -> Signals:
+def _stacked(names: tuple[str, ...], steps: Sequence[tuple[Tensor, ...]]) -> Signals:
     """A list over steps of (batch, neurons) to a tensor (batch, steps, neurons) for each signal."""
     return {name: torch.stack(values, 1) for name, values in zip(names, zip(*steps, strict=True), strict=True)}

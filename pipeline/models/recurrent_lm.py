@@ -14,7 +14,7 @@ from pipeline.models.cells import Signals, Weights
 from schemas.experiment import Architecture
 
 GATES = {"feedforward": 1, "rnn": 1, "lstm": 4, "gru": 3, "peephole_lstm": 4}
-FUSED: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+FUSED: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class RecurrentLM(nn.Module):
@@ -66,7 +66,9 @@ class Layers(nn.Module):
         return unroll_layers(inputs, self.architecture, dict(self.named_parameters()))[-1]["hidden_state"]
 
 
-def unroll_layers(inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter]) -> list[Signals]:
+def unroll_layers(
+    inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter]
+) -> list[Signals]:
     """Every signal of every layer; `parameters` under torch's names (weight_ih_l0, …)."""
     activate = {"tanh": torch.tanh, "relu": torch.relu}[architecture.nonlinearity]
     unroll: dict[str, Callable[[Tensor, Weights], Signals]] = {
@@ -103,5 +105,5 @@ def _recurrent(architecture: Architecture) -> nn.Module:
         architecture.hidden_size,
         architecture.layers,
         batch_first=True,
-        **extra,  # type: ignore[arg-type]
+        **extra,
     )

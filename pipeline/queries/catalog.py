@@ -54,7 +54,14 @@ class Catalog:
     def shards(self) -> pa.Table:
         """A row for each object that a manifest lists."""
         rows = [
-            {"run": run, "table": o.table, "path": o.path, "rows": o.rows, "bytes": o.bytes, "sha256": o.sha256}
+            {
+                "run": run,
+                "table": o.table,
+                "path": o.path,
+                "rows": o.rows,
+                "bytes": o.bytes,
+                "sha256": o.sha256,
+            }
             for run, o in self._objects()
         ]
         columns = ("run", pa.string()), ("table", pa.string()), ("path", pa.string())

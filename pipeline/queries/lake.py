@@ -66,7 +66,7 @@ class Lake:
             raise UsageError(f"one SELECT at a time, not {len(statements)} statements")
         if statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError(
-                f"only SELECT is allowed here, not {statements[0].type.name}: a lake is written by the stages alone"
+                f"only SELECT is allowed, not {statements[0].type.name}: a lake is written by its stages alone"
             )
 
     def _make_views(self) -> None:
@@ -91,9 +91,8 @@ class Lake:
         else:
             files = ", ".join(_quoted(self.folder.address(path)) for path in shards)
             types = ", ".join(f"{name}: {kind}" for name, kind in table.partition_types.items())
-            body = (
-                f"select {columns} from read_parquet([{files}], hive_partitioning = true, hive_types = {{{types}}})"
-            )
+            options = f"hive_partitioning = true, hive_types = {{{types}}}"
+            body = f"select {columns} from read_parquet([{files}], {options})"
         if table.name != "runs":
             return body
         status = [f"({_quoted(run)}, {_quoted(word)})" for run, word in self.catalog.status.items()]

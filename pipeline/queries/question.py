@@ -1,12 +1,13 @@
 """A shipped question: a .sql file of this folder whose header says what it asks, its parameters and its tables.
 
-    -- question: Which neurons follow a hypothesis best?
-    -- parameter run text: the run's id
-    -- parameter limit integer = 20: rows to give
-    -- tables: scores
+-- question: Which neurons follow a hypothesis best?
+-- parameter run text: the run's id
+-- parameter limit integer = 20: rows to give
+-- tables: scores
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -46,7 +47,7 @@ class Question:
     tables: tuple[str, ...]
     sql: str
 
-    def complete(self, given: dict[str, object]) -> dict[str, object]:
+    def complete(self, given: Mapping[str, object]) -> dict[str, object]:
         """All parameters: those given, and the defaults of the others.
 
         Raises UsageError for one that is unknown, missing or of a wrong type.

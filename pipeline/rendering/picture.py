@@ -62,7 +62,9 @@ def _draw_texts(axes: Axes, best: Mapping[str, Any], texts: Rows) -> None:
             axes.add_patch(_square(step, line, colour))
             shown = VISIBLE.get(character, character)
             ink = "white" if sum(colour) < 1.5 else "black"
-            axes.text(step + 0.5, line + 0.5, shown, ha="center", va="center", color=ink, family="DejaVu Sans Mono")
+            axes.text(
+                step + 0.5, line + 0.5, shown, ha="center", va="center", color=ink, family="DejaVu Sans Mono"
+            )
     axes.set(xlim=(0, max(widest, 24)), ylim=(len(texts), 0), yticks=[], xlabel="step")
 
 

@@ -12,10 +12,13 @@ def pearson(signals: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Pearson's r, -1..1: how well a straight line fits."""
     x = signals - signals.mean(0, dtype=np.float64)
     y = values - values.mean(dtype=np.float64)
-    scale = np.sqrt((x * x).sum(0) * (y @ y))
+    # einsum rather than a matrix product: BLAS adds in an order that follows the number of its threads.
+    scale = np.sqrt(np.einsum("sn,sn->n", x, x) * np.einsum("s,s->", y, y))
     # A constant less its rounded mean is not quite 0, so ask for two different values, not for a spread.
     varies = (signals != signals[0]).any(0) & (values != values[0]).any()
-    return np.divide(y @ x, scale, out=np.full(x.shape[1], np.nan), where=varies & (scale > 0))
+    r: np.ndarray = np.full(x.shape[1], np.nan)
+    np.divide(np.einsum("s,sn->n", y, x), scale, out=r, where=varies & (scale > 0))
+    return r
 
 
 def spearman(signals: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -18,7 +18,8 @@ def read_documents(settings: TextSettings) -> list[Document]:
     Raises UsageError for a file that is not UTF-8 (unless the settings replace or skip it), StorageError for
     one that cannot be read.
     """
-    documents, total = [], 0
+    documents: list[Document] = []
+    total = 0
     for pattern in settings.files:
         for name, data in _read(pattern, settings):
             total += len(data)

@@ -1,10 +1,10 @@
 """What stages leave in `_meta`: the run's record, then for each unit a plan, records, and the manifest last.
 
-    _meta/lake.json
-    _meta/run=counting-3fa9c1d2/run.json
-    _meta/run=counting-3fa9c1d2/dump/model=lstm-1x10-seed0/checkpoint=2000/plan.json
-    …/records/00000.json
-    …/manifest.json                         complete
+_meta/lake.json
+_meta/run=counting-3fa9c1d2/run.json
+_meta/run=counting-3fa9c1d2/dump/model=lstm-1x10-seed0/checkpoint=2000/plan.json
+…/records/00000.json
+…/manifest.json                         complete
 """
 
 import json

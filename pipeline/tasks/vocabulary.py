@@ -1,4 +1,4 @@
-"""Characters and their indices: the vocabulary "\\nXab" gives a the token 2."""
+r"""Characters and their indices: the vocabulary "\nXab" gives a the token 2."""
 
 from dataclasses import dataclass, field
 

@@ -30,7 +30,10 @@ def evaluate(model: RecurrentLM, sequences: Sequences) -> Evaluation:
         with torch.inference_mode():
             logits = model(torch.from_numpy(tokens))
             sums = cross_entropy(
-                logits.flatten(0, 1), torch.from_numpy(targets).flatten(), ignore_index=IGNORED, reduction="sum"
+                logits.flatten(0, 1),
+                torch.from_numpy(targets).flatten(),
+                ignore_index=IGNORED,
+                reduction="sum",
             )
         determined = np.zeros_like(real)
         determined[real] = part.determined
