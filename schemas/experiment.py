@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from schemas.signals import SIGNALS
 from schemas.task_settings import Settings, TaskSettings
@@ -61,6 +61,11 @@ class ModelSettings(Settings):
     hidden_size: list[PositiveInt] = Field([10], min_length=1, description="neurons of a layer")
     seeds: PositiveInt = Field(1, description="models of each shape, seeds 0..seeds-1")
     nonlinearity: Literal["tanh", "relu"] = Field("tanh", description="of the rnn and feedforward cells")
+
+    @field_validator("cell", "layers", "hidden_size", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return value if isinstance(value, list) else [value]
 
     @model_validator(mode="after")
     def _layers_in_range(self) -> Self:
@@ -127,6 +132,7 @@ class ScoreSettings(Settings):
     hypotheses: list[str] = Field([], description="names of hypotheses; see docs/hypotheses.md")
     headline: list[str] = Field(
         [],
+        max_length=2,
         description="hypotheses that one neuron must follow together to be the run's answer; [] is the first",
     )
 

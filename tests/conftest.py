@@ -1,0 +1,86 @@
+"""Fixtures: a home of its own, a tiny experiment, and one lake that it fills once a session."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, settings
+
+from jobs.context import Run, find_run
+from jobs.run import STAGES, run_stages
+from jobs.runners.local import LocalRunner
+from schemas.parse import parse_experiment
+
+# A contract's tests are inherited by every member on purpose; without a database nothing is replayed wrongly.
+INHERITED = [HealthCheck.differing_executors]
+for profile, examples in (("dev", 25), ("ci", 100), ("deep", 2000)):
+    settings.register_profile(
+        profile, max_examples=examples, deadline=None, database=None, suppress_health_check=INHERITED
+    )
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+REPOSITORY = Path(__file__).parent.parent
+STAGE_NAMES = [stage.name for stage in STAGES]
+
+# Every cell, one and two layers; small enough to train in seconds.
+TINY = {
+    "name": "tiny",
+    "task": {"name": "counting", "maximum": 4},
+    "corpus": {"train": 120, "valid": 20, "probe": 40},
+    "model": {"cell": ["feedforward", "rnn", "lstm", "gru", "peephole_lstm"], "layers": [1, 2], "hidden_size": [5]},
+    "training": {"steps": 12, "batch_size": 16, "checkpoints": 2, "evaluations": 3},
+    "dump": {"checkpoints": "all", "sequences_per_shard": 15},
+    "score": {"hypotheses": ["count_a", "remaining_b", "is_separator"], "headline": ["count_a", "remaining_b"]},
+    "extrapolate": {"maximum": 6, "samples": 2},
+}
+
+
+def tiny_run(root: Path | str, **sections: dict[str, object]) -> Run:
+    """The tiny experiment in a lake, some of its sections changed."""
+    document = {**TINY, **{name: {**TINY.get(name, {}), **changes} for name, changes in sections.items()}}
+    return find_run(parse_experiment(document, "tiny"), str(root))
+
+
+def do_all(run: Run) -> int:
+    """Every stage in this process; the number of pieces worked."""
+    return run_stages(run, LocalRunner(), STAGE_NAMES)
+
+
+def digests(root: Path | str) -> dict[str, str]:
+    """What the manifests of a lake list, by path; two tables hold clock readings and are compared by their rows."""
+    found = {}
+    for manifest in Path(root).glob("_meta/run=*/**/manifest.json"):
+        for stored in json.loads(manifest.read_text())["objects"]:
+            if stored["table"] == "runs":
+                found[stored["path"]] = "one row"
+            elif stored["table"] == "metrics":
+                rows = pq.read_table(Path(root, stored["path"]), partitioning=None).drop(["chars_per_second"])
+                found[stored["path"]] = str(rows.to_pylist())
+            else:
+                found[stored["path"]] = stored["sha256"]
+    return found
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ray and matplotlib write into the home folder; ours stays as it is. No cluster or credential leaks in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        for name in ("RAY_ADDRESS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_lake(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run of the tiny experiment; tests only read it."""
+    run = tiny_run(tmp_path_factory.mktemp("tiny") / "lake")
+    do_all(run)
+    return run

@@ -1,0 +1,196 @@
+"""The cells against torch's own modules, and against each other."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from pipeline.models.recurrent_lm import GATES, Layers, RecurrentLM, make_model, unroll_layers
+from schemas.experiment import Architecture
+from schemas.signals import CELL_SIGNALS, GATES as GATE_SIGNALS
+
+CELLS = list(GATES)
+
+
+def architecture(cell: str, layers: int = 1, neurons: int = 6, nonlinearity: str = "tanh") -> Architecture:
+    return Architecture.model_validate(
+        {
+            "cell": cell,
+            "layers": layers,
+            "hidden_size": neurons,
+            "vocabulary_size": 5,
+            "nonlinearity": nonlinearity,
+        }
+    )
+
+
+SHAPES = {
+    "cell": st.sampled_from(["rnn", "lstm", "gru"]),
+    "layers": st.integers(1, 4),
+    "batch": st.integers(1, 4),
+    "steps": st.integers(1, 12),
+    "nonlinearity": st.sampled_from(["tanh", "relu"]),
+    "seed": st.integers(0, 1000),
+}
+
+
+@given(**SHAPES)
+def test_forward_and_backward_equal_torchs_fused_modules(
+    cell: str, layers: int, batch: int, steps: int, nonlinearity: str, seed: int
+) -> None:
+    shape = architecture(cell, layers, nonlinearity=nonlinearity)
+    model = make_model(shape, seed).double()
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(batch, steps, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    weigh = torch.randn(batch, steps, 6, generator=generator, dtype=torch.float64)
+
+    fused = model.recurrent(inputs)[0]
+    expected = torch.autograd.grad((fused * weigh).sum(), [inputs, *model.recurrent.parameters()])
+    unrolled = unroll_layers(inputs, shape, dict(model.recurrent.named_parameters()))[-1]["hidden_state"]
+    gradients = torch.autograd.grad((unrolled * weigh).sum(), [inputs, *model.recurrent.parameters()])
+
+    torch.testing.assert_close(unrolled, fused, rtol=1e-10, atol=1e-10)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_the_lstms_gates_equal_those_of_torchs_cell_step_by_step() -> None:
+    """A second way to the gates: nn.LSTMCell one step at a time, its gates worked out from its weights."""
+    model = make_model(architecture("lstm"), 3).double()
+    lstm = model.recurrent
+    assert isinstance(lstm, nn.LSTM)
+    inputs = torch.randn(2, 7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    signals = unroll_layers(inputs, model.architecture, dict(lstm.named_parameters()))[0]
+    hidden = cell = torch.zeros(2, 6, dtype=torch.float64)
+    for step in range(7):
+        both = inputs[:, step] @ lstm.weight_ih_l0.T + lstm.bias_ih_l0 + hidden @ lstm.weight_hh_l0.T + lstm.bias_hh_l0
+        gates = {name: both[:, 6 * k : 6 * k + 6] for k, name in enumerate(("input", "forget", "candidate", "output"))}
+        _, (hidden, cell) = lstm(inputs[:, step : step + 1], (hidden[None], cell[None]))
+        hidden, cell = hidden[0], cell[0]
+        for name in ("input", "forget", "output"):
+            torch.testing.assert_close(signals[f"{name}_gate"][:, step], gates[name].sigmoid())
+        torch.testing.assert_close(signals["candidate"][:, step], gates["candidate"].tanh())
+        torch.testing.assert_close(signals["cell_state"][:, step], cell)
+        torch.testing.assert_close(signals["hidden_state"][:, step], hidden)
+
+
+def test_a_gru_by_hand() -> None:
+    """One neuron, numbers one can follow: torch scales U h' after the product, bias included."""
+    shape = architecture("gru", neurons=1)
+    model = RecurrentLM(shape)
+    with torch.no_grad():
+        for parameter in model.recurrent.parameters():
+            parameter.fill_(0.5)
+    tokens = torch.tensor([[0, 1]])
+    signals = model.unroll(tokens)[0][0]
+    h = 0.0
+    for step in range(2):
+        r = z = torch.sigmoid(torch.tensor(0.5 + 0.5 + 0.5 * h + 0.5)).item()
+        n = torch.tanh(torch.tensor(0.5 + 0.5 + r * (0.5 * h + 0.5))).item()
+        h = (1 - z) * n + z * h
+        made = {name: values[0, step, 0].item() for name, values in signals.items()}
+        assert made == pytest.approx({"reset_gate": r, "update_gate": z, "candidate": n, "hidden_state": h}, rel=1e-6)
+
+
+@given(seed=st.integers(0, 100), layers=st.integers(1, 3))
+def test_a_peephole_lstm_with_zero_peepholes_is_the_lstm(seed: int, layers: int) -> None:
+    peephole = make_model(architecture("peephole_lstm", layers), seed)
+    assert isinstance(peephole.recurrent, Layers)
+    parameters = dict(peephole.recurrent.named_parameters())
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            if "peephole" in name:
+                parameter.zero_()
+    plain = {name: parameter for name, parameter in parameters.items() if "peephole" not in name}
+    inputs = torch.randn(3, 9, 5, generator=torch.Generator().manual_seed(seed))
+    ours = unroll_layers(inputs, peephole.architecture, parameters)
+    lstm = unroll_layers(inputs, architecture("lstm", layers), plain)
+    for one, other in zip(ours, lstm, strict=True):
+        for name in CELL_SIGNALS["lstm"]:
+            torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
+
+
+def test_peepholes_look_at_the_old_state_for_i_and_f_and_at_the_new_one_for_o() -> None:
+    model = make_model(architecture("peephole_lstm"), 5).double()
+    weights = dict(model.recurrent.named_parameters())
+    signals = model.unroll(torch.tensor([[0, 1, 2, 3, 4, 0]]))[0][0]
+    c, h = signals["cell_state"][0], signals["hidden_state"][0]
+    for step, token in enumerate([0, 1, 2, 3, 4, 0]):
+        before_c = c[step - 1] if step else torch.zeros(6).double()
+        before_h = h[step - 1] if step else torch.zeros(6).double()
+        both = weights["weight_ih_l0"][:, token] + weights["bias_ih_l0"] + weights["bias_hh_l0"]
+        i, f, _, o = (both + weights["weight_hh_l0"] @ before_h).chunk(4)
+        p_i, p_f, p_o = weights["weight_peephole_l0"]
+        torch.testing.assert_close(signals["input_gate"][0, step], (i + p_i * before_c).sigmoid())
+        torch.testing.assert_close(signals["forget_gate"][0, step], (f + p_f * before_c).sigmoid())
+        torch.testing.assert_close(signals["output_gate"][0, step], (o + p_o * c[step]).sigmoid())
+
+
+class CellContract:
+    """What holds for every cell."""
+
+    cell: str
+
+    def test_its_signals_are_those_of_the_schema_in_their_ranges(self) -> None:
+        model = make_model(architecture(self.cell, 2), 0)
+        layers, logits = model.unroll(torch.randint(0, 5, (3, 8), generator=torch.Generator().manual_seed(0)))
+        assert logits.shape == (3, 8, 5)
+        assert len(layers) == 2
+        for signals in layers:
+            assert tuple(signals) == CELL_SIGNALS[self.cell]
+            for name, values in signals.items():
+                assert values.shape == (3, 8, 6)
+                low = 0.0 if name in GATE_SIGNALS else -1.0
+                if name != "cell_state":
+                    assert ((values > low) & (values < 1)).all()
+
+    def test_unrolling_predicts_what_training_trains(self) -> None:
+        model = make_model(architecture(self.cell, 2), 0)
+        tokens = torch.randint(0, 5, (3, 8), generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(model.unroll(tokens)[1], model(tokens), rtol=1e-5, atol=1e-6)
+
+    def test_the_past_does_not_depend_on_the_future(self) -> None:
+        model = make_model(architecture(self.cell, 2), 0)
+        tokens = torch.randint(0, 5, (1, 8), generator=torch.Generator().manual_seed(0))
+        whole, beginning = model.unroll(tokens)[0], model.unroll(tokens[:, :5])[0]
+        for one, other in zip(whole, beginning, strict=True):
+            for name in one:
+                torch.testing.assert_close(one[name][:, :5], other[name])
+
+    def test_a_seed_decides_the_weights(self) -> None:
+        before = torch.random.get_rng_state()
+        one, same, other = (make_model(architecture(self.cell), seed) for seed in (1, 1, 2))
+        assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+        assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+        assert torch.equal(before, torch.random.get_rng_state())
+
+
+class TestFeedforward(CellContract):
+    cell = "feedforward"
+
+    def test_it_has_no_memory(self) -> None:
+        model = make_model(architecture(self.cell, 2), 0)
+        hidden = model.unroll(torch.tensor([[0, 3, 1, 3]]))[0][-1]["hidden_state"]
+        torch.testing.assert_close(hidden[0, 1], hidden[0, 3])
+
+
+class TestRnn(CellContract):
+    cell = "rnn"
+
+
+class TestLstm(CellContract):
+    cell = "lstm"
+
+
+class TestGru(CellContract):
+    cell = "gru"
+
+
+class TestPeepholeLstm(CellContract):
+    cell = "peephole_lstm"
+
+
+def test_every_cell_has_its_contract() -> None:
+    tested = {TestFeedforward, TestRnn, TestLstm, TestGru, TestPeepholeLstm}
+    assert {contract.cell for contract in tested} == set(CELLS) == set(CELL_SIGNALS)

@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from schemas.errors import UsageError
+from schemas.parse import parse_experiment
+from tests.conftest import TINY
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    section, key = path.split(".")
+    return {**TINY, section: {**TINY[section], key: value}}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (changed("training.step", 3), "unknown key training.step: did you mean training.steps?"),
+        (changed("task.maxium", 3), "unknown key task.maxium: did you mean task.maximum?"),
+        ({**TINY, "traning": {}}, "unknown key traning: did you mean training?"),
+        (changed("model.cell", ["lstn"]), "unknown model.cell.0 'lstn': did you mean 'lstm'?"),
+        (changed("task.name", "countng"), "unknown task 'countng': did you mean 'counting'?"),
+        (changed("training.steps", "many"), "training.steps should be a valid integer, not 'many'"),
+        (changed("task.maximum", 0), "task.maximum should be greater than 0, not 0"),
+        (changed("training.steps", True), "training.steps should be a valid integer, not True"),
+        (changed("dump.signals", ["cell_stat"]), "cell_stat"),
+        (changed("dump.checkpoints", [5]), "dump.checkpoints [5] are not kept; training keeps [0, 12]"),
+        (changed("model.layers", [5]), "layers must be 1 to 4, not [5]"),
+        (changed("score.headline", ["is_x"]), "score.headline names ['is_x'], which score.hypotheses lacks"),
+        ({"name": "x"}, "task is missing"),
+        ({**TINY, "name": "No Spaces"}, "name string should match pattern"),
+    ],
+)
+def test_an_error_says_what_is_wrong(document: dict[str, object], told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_experiment(document, "tiny.toml")
+    assert str(caught.value).startswith("tiny.toml: ")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_single_value_is_a_list_of_one() -> None:
+    assert parse_experiment(changed("model.cell", "gru"), "t").model.cell == ["gru"]
+
+
+def test_the_grid_holds_every_combination() -> None:
+    experiment = parse_experiment({**TINY, "model": {**TINY["model"], "seeds": 2}}, "t")  # type: ignore[dict-item]
+    names = [model.name for model in experiment.model.grid()]
+    assert len(names) == len(set(names)) == 5 * 2 * 2
+    assert names[0] == "feedforward-1x5-seed0"
+
+
+@pytest.mark.parametrize(("checkpoints", "kept"), [(1, (12,)), (2, (0, 12)), (3, (0, 6, 12)), (100, tuple(range(13)))])
+def test_checkpoints_are_first_between_and_last(checkpoints: int, kept: tuple[int, ...]) -> None:
+    experiment = parse_experiment(changed("training.checkpoints", checkpoints), "t")
+    assert experiment.training.checkpoint_steps == kept
+    assert set(kept) <= set(experiment.training.evaluation_steps)
+
+
+def test_where_it_runs_and_what_comes_later_is_not_its_identity() -> None:
+    one = parse_experiment(TINY, "t")
+    other = parse_experiment(changed("dump.precision", "half"), "t")
+    assert one.identity == other.identity
+    assert parse_experiment(changed("training.steps", 13), "t").identity != one.identity
+    assert parse_experiment({**TINY, "revision": "2"}, "t").identity != one.identity

@@ -1,0 +1,99 @@
+"""One contract for every kind of folder."""
+
+import os
+import subprocess
+import sys
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pipeline.storage.folder import Folder
+from schemas.errors import StorageError, UsageError
+
+
+class FolderContract:
+    """What the lake relies on."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Folder:
+        raise NotImplementedError
+
+    def test_what_is_created_can_be_read_listed_and_removed(self, folder: Folder) -> None:
+        assert folder.list() == []
+        assert folder.create("a/b/one", b"1")
+        assert folder.create("a/two", b"22")
+        assert folder.read("a/b/one") == b"1"
+        assert folder.list("a") == ["a/b/one", "a/two"]
+        assert folder.list("a/b") == ["a/b/one"]
+        assert folder.list("nothing") == []
+        assert folder.exists("a/two")
+        with folder.open("a/two") as file:
+            assert file.read() == b"22"
+        folder.remove("a/b")
+        folder.remove("a/b")
+        assert folder.list("a") == ["a/two"]
+        assert not folder.exists("a/b/one")
+
+    def test_a_taken_name_is_left_as_it_was(self, folder: Folder) -> None:
+        assert folder.create("name", b"first")
+        assert not folder.create("name", b"second")
+        assert folder.read("name") == b"first"
+        folder.replace("name", b"third")
+        assert folder.read("name") == b"third"
+
+    def test_what_is_missing_is_named(self, folder: Folder) -> None:
+        with pytest.raises(StorageError, match="no/such is missing"):
+            folder.read("no/such")
+
+    def test_a_writable_folder_holds_nothing_but_its_objects(self, folder: Folder) -> None:
+        folder.check_writable()
+        folder.create("only", b"")
+        assert folder.list() == ["only"]
+
+
+class TestLocal(FolderContract):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Folder:
+        return Folder(str(tmp_path / "lake"))
+
+    def test_of_many_writers_one_wins(self, folder: Folder) -> None:
+        for name in range(20):
+            with ThreadPoolExecutor(8) as pool:
+                won = list(pool.map(lambda k, n=name: folder.create(f"{n}", f"{k}".encode() * 100_000), range(8)))
+            assert won.count(True) == 1
+            assert folder.read(f"{name}") == f"{won.index(True)}".encode() * 100_000
+
+    def test_a_writer_that_is_killed_leaves_no_name(self, folder: Folder) -> None:
+        """kill -9 between the writing and the naming, in a real process."""
+        script = (
+            "import os, signal; from pipeline.storage.folder import Folder\n"
+            "os.link = lambda *names: os.kill(os.getpid(), signal.SIGKILL)\n"
+            f"Folder({folder.root!r}).create('steps/part', b'half')"
+        )
+        done = subprocess.run([sys.executable, "-c", script], check=False)
+        assert done.returncode == -9
+        assert folder.list("steps") == []
+        assert len(folder.list("_meta/tmp")) == 1
+        os.utime(folder.address(folder.list("_meta/tmp")[0]), (0, 0))
+        folder.check_writable()
+        assert folder.list() == [], "a leftover older than a day goes"
+
+    def test_a_root_that_cannot_be_written_is_an_error_of_use(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UsageError, match=r"cannot be written: Not a directory; choose another --root"):
+            Folder(str(tmp_path / "file" / "lake")).check_writable()
+
+
+class TestMemory(FolderContract):
+    """A file system that is not local disk: no code may assume paths."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Folder:
+        return Folder(f"memory://{uuid.uuid4().hex}")
+
+
+def test_an_unknown_scheme_is_an_error_of_use() -> None:
+    with pytest.raises(UsageError, match="is no folder or URI"):
+        Folder("gopher://lake")
