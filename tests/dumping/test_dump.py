@@ -1,0 +1,119 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.corpus.rows import sequences_of, step_rows
+from pipeline.dumping import rows as dumped_rows
+from pipeline.dumping import unroll as unrolling
+from pipeline.dumping.rows import activation_tiles, prediction_rows
+from pipeline.dumping.unroll import unroll
+from pipeline.models.recurrent_lm import GATES, make_model
+from pipeline.tasks import make_task
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.activations import ACTIVATIONS, PREDICTIONS
+from schemas.experiment import Architecture
+from schemas.signals import CELL_SIGNALS, SIGNALS
+from schemas.task_settings import CountingSettings
+
+TASK = make_task(CountingSettings(name="counting", maximum=6))
+VOCABULARY = Vocabulary("\nXab")
+SEQUENCES = sequences_of(step_rows(TASK, VOCABULARY, 0, range(100, 130)))
+
+
+def model(cell: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    shape = {"cell": cell, "layers": 2, "hidden_size": 11, "vocabulary_size": 4}
+    return make_model(Architecture.model_validate(shape), 0)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several batches and tiles even of a small corpus."""
+    monkeypatch.setattr(unrolling, "BATCH_STEPS", 60)
+    monkeypatch.setattr(dumped_rows, "TILE_STEPS", 90)
+
+
+@pytest.mark.parametrize("cell", GATES)
+def test_every_neuron_and_step_is_there_once_with_its_own_value(cell: str) -> None:
+    """Against the plainest way: each sequence run alone, each value looked up by its keys."""
+    network = model(cell)
+    unrolled = unroll(network, SEQUENCES, CELL_SIGNALS[cell])
+    for layer in range(2):
+        tiles = list(activation_tiles(unrolled, layer, SEQUENCES, "exact"))
+        assert all(tile.schema == ACTIVATIONS.schema for tile in tiles)
+        stored = {}
+        for tile in tiles:
+            columns = tile.to_pydict()
+            keys = zip(columns["neuron"], columns["sequence"], columns["step"], strict=True)
+            assert list(keys) == sorted(zip(columns["neuron"], columns["sequence"], columns["step"], strict=True))
+            for place in range(len(tile)):
+                row = {name: values[place] for name, values in columns.items()}
+                assert (key := (row["neuron"], row["sequence"], row["step"])) not in stored
+                stored[key] = row
+        assert len(stored) == 11 * len(SEQUENCES.tokens)
+        for place, number in enumerate(SEQUENCES.ids.tolist()):
+            tokens = SEQUENCES.take(place, place + 1).tokens
+            signals = network.unroll(torch.from_numpy(tokens[None].astype(np.int64)))[0][layer]
+            for step, token in enumerate(tokens.tolist()):
+                for neuron in range(11):
+                    row = stored[neuron, number, step]
+                    assert row["token"] == token
+                    for name in SIGNALS:
+                        if name in signals:
+                            assert row[name] == pytest.approx(signals[name][0, step, neuron].item(), abs=1e-6)
+                        else:
+                            assert row[name] is None
+
+
+def test_signals_that_are_not_asked_for_are_null() -> None:
+    unrolled = unroll(model("lstm"), SEQUENCES, ["cell_state"])
+    for tile in activation_tiles(unrolled, 0, SEQUENCES, "exact"):
+        assert tile["cell_state"].null_count == 0
+        assert tile["input_gate"].null_count == len(tile)
+
+
+def test_precision_rounds_what_is_stored() -> None:
+    unrolled = unroll(model("lstm"), SEQUENCES, ["cell_state"])
+    exact, half = (
+        np.concatenate([tile["cell_state"].to_numpy() for tile in activation_tiles(unrolled, 0, SEQUENCES, precision)])
+        for precision in ("exact", "half")
+    )
+    assert (half != exact).any()
+    np.testing.assert_allclose(half, exact, rtol=2**-11)
+    assert (half.view(np.uint32) & 0x1FFF == 0).all()
+
+
+def test_a_tile_holds_whole_sequences_and_few_neurons() -> None:
+    tiles = list(activation_tiles(unroll(model("lstm"), SEQUENCES, ["cell_state"]), 0, SEQUENCES, "exact"))
+    assert {len(set(tile["neuron"].to_pylist())) for tile in tiles} == {8, 3}
+    lengths = dict(zip(SEQUENCES.ids.tolist(), SEQUENCES.lengths.tolist(), strict=True))
+    for tile in tiles:
+        held = set(tile["sequence"].to_pylist())
+        neurons = len(set(tile["neuron"].to_pylist()))
+        assert len(tile) == neurons * sum(lengths[number] for number in held)
+        assert len(tile) <= 90 * neurons
+
+
+def test_predictions_on_paper() -> None:
+    """A model that gives every character 1/4, and one that is sure of the b."""
+    network = model("lstm")
+    with torch.no_grad():
+        network.readout.weight.zero_()
+        network.readout.bias.zero_()
+    rows = prediction_rows(unroll(network, SEQUENCES, ["cell_state"]), SEQUENCES, VOCABULARY)
+    assert rows.schema == PREDICTIONS.schema
+    for row, is_last in zip(rows.to_pylist(), _last_steps(), strict=True):
+        assert row["entropy"] == pytest.approx(math.log(4))
+        assert row["loss"] == (None if is_last else pytest.approx(math.log(4)))
+        assert row["probability"] == (None if is_last else pytest.approx(0.25))
+    with torch.no_grad():
+        network.readout.bias[VOCABULARY.characters.index("b")] = math.log(3)  # 3/6 for b, 1/6 for the others
+    rows = prediction_rows(unroll(network, SEQUENCES, ["cell_state"]), SEQUENCES, VOCABULARY)
+    assert set(rows["predicted"].to_pylist()) == {"b"}
+    probabilities = {round(p, 5) for p in rows["probability"].drop_null().to_pylist()}
+    assert probabilities == {0.5, 0.16667}
+
+
+def _last_steps() -> list[bool]:
+    return [step == length - 1 for length in SEQUENCES.lengths.tolist() for step in range(length)]

@@ -1,0 +1,138 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy, one_hot
+
+from pipeline.corpus.rows import sequences_of, step_rows
+from pipeline.models.recurrent_lm import RecurrentLM, make_model
+from pipeline.tasks import make_task
+from pipeline.tasks.vocabulary import Vocabulary
+from pipeline.training.evaluate import evaluate
+from pipeline.training.trainer import Trainer, learning_rate
+from schemas.experiment import Architecture, TrainingSettings
+from schemas.task_settings import CountingSettings, TextSettings
+from schemas.corpus import Document
+
+TASK = make_task(CountingSettings(name="counting", maximum=3))
+VOCABULARY = Vocabulary("\nXab")
+SEQUENCES = sequences_of(step_rows(TASK, VOCABULARY, 0, range(50)))
+SETTINGS = TrainingSettings(steps=20, batch_size=8, clip=0.3, warmup=4)
+
+
+def model(cell: str = "lstm", seed: int = 0) -> RecurrentLM:
+    shape = {"cell": cell, "layers": 1, "hidden_size": 6, "vocabulary_size": 4}
+    return make_model(Architecture.model_validate(shape), seed)
+
+
+def weights(trained: RecurrentLM) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in trained.parameters()]
+
+
+def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_an_update_is_what_a_bare_loop_would_do() -> None:
+    """The same updates written out with torch alone, on batches drawn the same way."""
+    ours = model()
+    Trainer(ours, SEQUENCES, SETTINGS, seed=3).advance(7)
+
+    bare = model()
+    optimizer = torch.optim.Adam(bare.parameters(), lr=SETTINGS.learning_rate)
+    order: list[int] = []
+    for step in range(7):
+        if not order:
+            order = np.random.default_rng([3, step // 6]).permutation(50).tolist()[:48]
+        rows, order = order[:8], order[8:]
+        texts = [torch.tensor(SEQUENCES.take(row, row + 1).tokens).long() for row in rows]
+        losses = []
+        for text in texts:
+            hidden, _ = bare.recurrent(one_hot(text[None, :-1], 4).float())
+            losses.append(cross_entropy(bare.readout(hidden)[0], text[1:], reduction="sum"))
+        optimizer.param_groups[0]["lr"] = learning_rate(SETTINGS, step)
+        optimizer.zero_grad()
+        (torch.stack(losses).sum() / sum(len(text) - 1 for text in texts)).backward()
+        torch.nn.utils.clip_grad_norm_(bare.parameters(), 0.3)
+        optimizer.step()
+    for one, other in zip(weights(ours), weights(bare), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "peephole_lstm", "feedforward"])
+@pytest.mark.parametrize("stop", [0, 5, 13])
+def test_going_on_from_a_state_gives_the_same_weights(cell: str, stop: int) -> None:
+    straight = Trainer(model(cell), SEQUENCES, SETTINGS, seed=1)
+    straight.advance(20)
+    first = Trainer(model(cell), SEQUENCES, SETTINGS, seed=1)
+    first.advance(stop)
+    second = Trainer(model(cell, seed=99), SEQUENCES, SETTINGS, seed=1)
+    second.restore(first.state())
+    assert second.train_step == stop
+    second.advance(20)
+    assert equal(weights(second.model), weights(straight.model))
+
+
+def test_the_seed_decides_the_order_of_batches() -> None:
+    runs = []
+    for seed in (1, 1, 2):
+        trainer = Trainer(model(), SEQUENCES, SETTINGS, seed=seed)
+        trainer.advance(5)
+        runs.append(weights(trainer.model))
+    assert equal(runs[0], runs[1])
+    assert not equal(runs[0], runs[2])
+
+
+def test_training_learns() -> None:
+    trainer = Trainer(model(), SEQUENCES, TrainingSettings(steps=300, batch_size=16, learning_rate=0.03), seed=0)
+    before = evaluate(trainer.model, SEQUENCES)
+    span = trainer.advance(300)
+    after = evaluate(trainer.model, SEQUENCES)
+    assert before.accuracy == 0
+    assert after.accuracy == 1
+    assert after.loss < 0.5 * before.loss
+    assert span.loss is not None
+    assert after.loss < span.loss < before.loss
+    assert span.characters > 300 * 16 * 3
+
+
+def test_fewer_sequences_than_a_batch_make_a_smaller_batch() -> None:
+    trainer = Trainer(model(), SEQUENCES.take(0, 3), SETTINGS, seed=0)
+    assert trainer.advance(1).characters == len(SEQUENCES.take(0, 3).tokens) - 3
+
+
+@given(st.sampled_from(["constant", "linear", "cosine"]), st.integers(0, 10))
+def test_the_rate_rises_then_falls_to_nothing(schedule: str, warmup: int) -> None:
+    settings = TrainingSettings.model_validate({"steps": 100, "schedule": schedule, "warmup": warmup})
+    rates = [learning_rate(settings, step) for step in range(101)]
+    assert max(rates) <= 0.01
+    assert all(a <= b for a, b in zip(rates[: warmup // 2], rates[1 : warmup // 2 + 1], strict=False))
+    assert all(a >= b for a, b in zip(rates[warmup:], rates[warmup + 1 :], strict=False))
+    assert rates[100] == pytest.approx(0.01 if schedule == "constant" else 0, abs=1e-12)
+
+
+def test_an_untrained_model_is_about_as_good_as_chance() -> None:
+    assert evaluate(model(), SEQUENCES).loss == pytest.approx(math.log(4), rel=0.2)
+
+
+def test_accuracy_counts_whole_sequences_and_only_where_something_is_determined() -> None:
+    trained = model()
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.zero_()
+        trained.readout.bias[VOCABULARY.characters.index("\n")] = 1.0  # says newline, whatever it reads
+    # "aXb\n": the b is determined and missed, so no sequence is right although each newline is.
+    assert evaluate(trained, SEQUENCES).accuracy == 0
+    text = make_task(TextSettings(name="text", files=["-"], window=4), [Document("d", "abXa" * 9)])
+    assert evaluate(trained, sequences_of(step_rows(text, VOCABULARY, 0, range(9)))).accuracy is None
+
+
+def test_an_evaluation_does_not_depend_on_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evaluate(model(), SEQUENCES)
+    monkeypatch.setattr("pipeline.training.evaluate.BATCH", 7)
+    parts = evaluate(model(), SEQUENCES)
+    assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
+    assert parts.accuracy == whole.accuracy
