@@ -43,7 +43,7 @@ def is_x(text: str) -> Values:
 
 def next_is_b(text: str) -> Values:
     """Whether a b comes next; nothing at the last step."""
-    return [*(float(character == "b") for character in text[1:]), None]
+    return [float(text[step + 1] == "b") if step + 1 < len(text) else None for step in range(len(text))]
 
 
 def state_is_a(text: str) -> Values:

@@ -38,7 +38,7 @@ class Lake:
             UsageError: an error in the query, in DuckDB's words, or a statement that is not a SELECT.
         """
         try:
-            self._check_reads(query)
+            self._check_reads(query, parameters or {})
             return self._connection.sql(query, params=dict(parameters) if parameters else None)
         except duckdb.Error as error:
             raise UsageError(str(error)) from None
@@ -60,7 +60,7 @@ class Lake:
         except duckdb.Error as error:
             raise UsageError(str(error)) from None
 
-    def _check_reads(self, query: str) -> None:
+    def _check_reads(self, query: str, parameters: Parameters) -> None:
         statements = self._connection.extract_statements(_EXPLAIN.sub("", query, count=1))
         if len(statements) != 1:
             raise UsageError(f"one SELECT at a time, not {len(statements)} statements")
@@ -68,6 +68,9 @@ class Lake:
             raise UsageError(
                 f"only SELECT is allowed, not {statements[0].type.name}: a lake is written by its stages alone"
             )
+        missing = sorted(statements[0].named_parameters - set(parameters))
+        if missing:
+            raise UsageError(f"the query needs {', '.join(missing)}: give --set {missing[0]}=…")
 
     def _make_views(self) -> None:
         connection = self._connection

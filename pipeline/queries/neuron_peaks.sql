@@ -31,5 +31,5 @@ select p.sequence, p.step, round(p.value, 4) as value, string_agg(s.char, '' ord
 from peaks as p
 join steps as s on s.sequence = p.sequence and s.step between p.step - 24 and p.step
 where s.run = $run and s.split = 'probe'
-group by all
+group by p.sequence, p.step, p.value
 order by p.value desc, p.sequence, p.step

@@ -1,0 +1,266 @@
+"""The views and questions over a real lake, against the same facts worked out in another way."""
+
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+import pipeline
+from jobs.context import Run
+from jobs.generate import read_sequences
+from jobs.train import read_model
+from pipeline.queries.lake import Lake
+from pipeline.queries.question import find_question, parse_question, questions
+from pipeline.storage.folder import Folder
+from schemas import TABLES
+from schemas.errors import UsageError
+from schemas.signals import CELL_SIGNALS
+from tests.conftest import do_all, tiny_run
+
+
+@pytest.fixture(scope="module")
+def lake(tiny_lake: Run) -> Lake:
+    return pipeline.open(tiny_lake.root)
+
+
+def one(lake: Lake, query: str) -> object:
+    return lake.fetch(query).to_pylist()[0].popitem()[1]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_table_is_a_view_with_its_columns(lake: Lake, table: str) -> None:
+    found = lake.fetch(f"from {table} limit 1")
+    expected = [column.name for column in TABLES[table].columns]
+    assert found.column_names == (["run", *expected[1:], "status"] if table == "runs" else expected)
+    assert len(found) == 1
+
+
+def test_a_plain_duckdb_session_sees_the_same_rows(lake: Lake, tiny_lake: Run) -> None:
+    plain = duckdb.connect()
+    for table in ("activations", "predictions", "annotations", "steps", "scores"):
+        columns = ", ".join(column.name for column in TABLES[table].columns)
+        files = f"read_parquet('{tiny_lake.root}/{table}/**/*.parquet', hive_partitioning = true)"
+        theirs = plain.sql(f"select {columns} from {files} order by all").to_arrow_table()
+        ours = lake.fetch(f"select {columns} from {table} order by all")
+        assert len(ours) > 0
+        assert ours.equals(theirs)
+
+
+def test_only_parquet_lies_below_a_table(tiny_lake: Run) -> None:
+    for table in TABLES:
+        files = [path for path in Path(tiny_lake.root, table).rglob("*") if path.is_file()]
+        assert files
+        assert {path.suffix for path in files} == {".parquet"}
+
+
+def test_every_value_is_what_the_checkpoint_computes(lake: Lake, tiny_lake: Run) -> None:
+    """From the weights on disk, one sequence at a time, to the rows in SQL."""
+    probe = read_sequences(tiny_lake, "probe")
+    for spec in tiny_lake.experiment.model.grid():
+        model, _ = read_model(tiny_lake, spec.name, 12)
+        for place in (0, 17, 39):
+            tokens = torch.from_numpy(probe.take(place, place + 1).tokens[None].astype("int64"))
+            layers, _ = model.unroll(tokens)
+            for layer, signals in enumerate(layers):
+                stored = lake.fetch(
+                    "select * from activations where model = $model and checkpoint = 12 and layer = $layer "
+                    "and sequence = $sequence order by step, neuron",
+                    {"model": spec.name, "layer": layer, "sequence": int(probe.ids[place])},
+                )
+                for name, values in signals.items():
+                    flat = values.detach()[0].reshape(-1).tolist()
+                    assert stored[name].to_pylist() == pytest.approx(flat, abs=1e-6)
+
+
+def test_the_cell_equation_holds_on_every_stored_shard(lake: Lake, tiny_lake: Run) -> None:
+    found = lake.ask("cell_equation", run=tiny_lake.id).to_pylist()
+    seen = {(row["model"], row["checkpoint"], row["layer"], row["equation"]) for row in found}
+    expected = set()
+    for spec in tiny_lake.experiment.model.grid():
+        for checkpoint in (0, 12):
+            for layer in range(spec.layers):
+                laws = {"lstm": 2, "peephole_lstm": 2, "gru": 1}.get(spec.cell, 0)
+                expected |= {(spec.name, checkpoint, layer, law) for law in range(laws)}
+    assert len(seen) == len(expected)
+    assert {row["violations"] for row in found} == {0}
+    assert max(row["largest"] for row in found) < 1e-6
+    steps = one(lake, "select count(*) from steps where split = 'probe'")
+    assert {row["rows_checked"] for row in found} == {5 * steps}
+
+
+@pytest.mark.parametrize("fault", ["i and f swapped", "gates one step late", "one value changed"])
+def test_the_cell_equation_catches_a_planted_fault(tmp_path: Path, fault: str) -> None:
+    run = tiny_run(tmp_path / "lake", model={"cell": ["lstm"], "layers": [1]}, dump={"checkpoints": "last"})
+    do_all(run)
+    path = next(Path(run.root).glob("activations/**/part-00000.parquet"))
+    rows = pq.ParquetFile(path).read()
+    names = rows.column_names
+    if fault == "i and f swapped":
+        swap = {"input_gate": "forget_gate", "forget_gate": "input_gate"}
+        rows = rows.rename_columns([swap.get(name, name) for name in names]).select(names)
+    elif fault == "gates one step late":
+        late = rows["input_gate"].combine_chunks()
+        rows = rows.set_column(names.index("input_gate"), "input_gate", [late.take([0, *range(len(late) - 1)])])
+    else:
+        values = rows["cell_state"].to_pylist()
+        values[7] += 0.001
+        rows = rows.set_column(names.index("cell_state"), "cell_state", pa.array(values, pa.float32()))
+    pq.write_table(rows, path)
+    found = pipeline.open(run.root).ask("cell_equation", run=run.id).to_pylist()
+    assert sum(row["violations"] for row in found) >= 1
+
+
+def test_answers_open_in_pandas_polars_and_arrow(lake: Lake) -> None:
+    relation = lake.sql("select model, layers from models order by model")
+    frame, frames, arrow = relation.df(), relation.pl(), relation.to_arrow_table()
+    assert isinstance(frame, pd.DataFrame)
+    assert isinstance(frames, pl.DataFrame)
+    assert frame["model"].tolist() == frames["model"].to_list() == arrow["model"].to_pylist()
+    assert len(frame) == 10
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("select * from nowhere", "Table with name nowhere does not exist"),
+        ("selec 1", "syntax error"),
+        ("create table t (x int)", "only SELECT is allowed, not CREATE"),
+        ("insert into models values (1)", "only SELECT is allowed, not INSERT"),
+        ("copy models to '/tmp/x.csv'", "only SELECT is allowed, not COPY"),
+        ("drop view models", "only SELECT is allowed, not DROP"),
+        ("explain analyze drop view models", "only SELECT is allowed, not DROP"),
+        ("select 1; select 2", "one SELECT at a time, not 2"),
+        ("", "one SELECT at a time, not 0"),
+        ("select * from read_csv('/etc/passwd')", "disabled by configuration"),
+        ("select * from models where run = $run", "the query needs run: give --set run=…"),
+        ("select error('told so')", "told so"),
+    ],
+)
+def test_what_is_not_a_good_select_is_refused(lake: Lake, query: str, told: str) -> None:
+    with pytest.raises(UsageError, match=r"(?s).*" + told):
+        lake.fetch(query)
+
+
+def test_a_query_reads_only_the_shards_of_its_run_model_and_layer(lake: Lake, tiny_lake: Run) -> None:
+    query = (
+        "explain analyze select count(*) from activations where run = $run and model = $model and checkpoint = 12 "
+        "and layer = 1"
+    )
+    plan = lake.fetch(query, {"run": tiny_lake.id, "model": "lstm-2x5-seed0"})["explain_value"].to_pylist()[0]
+    assert "Scanning Files: 3/90" in plan
+
+
+def test_status_says_which_stage_is_missing(tmp_path: Path, tiny_lake: Run) -> None:
+    from jobs.run import run_stages
+    from jobs.runners.local import LocalRunner
+
+    run = tiny_run(tmp_path / "lake", model={"cell": ["rnn"], "layers": [1]})
+    run_stages(run, LocalRunner(), ["generate", "train"])
+    lake = pipeline.open(run.root)
+    assert lake.fetch("select run, status from runs").to_pylist() == [{"run": run.id, "status": "lacks dump"}]
+    assert one(lake, "select count(*) from activations") == 0
+    with pytest.raises(UsageError, match=rf"{run.id} is not complete: it lacks dump; go on with `unrolled run tiny"):
+        lake.catalog.require(run.id, "score")
+    lake.catalog.require(run.id, "train")
+    assert pipeline.open(tiny_lake.root).catalog.status == {tiny_lake.id: "complete"}
+
+
+def test_a_lake_need_not_be_a_local_folder(tmp_path: Path) -> None:
+    run = tiny_run("memory://somewhere/lake", model={"cell": ["gru"], "layers": [1]})
+    do_all(run)
+    assert Folder("memory://somewhere/lake").list("activations")
+    lake = pipeline.open("memory://somewhere/lake")
+    assert lake.catalog.status == {run.id: "complete"}
+    twin = tiny_run(tmp_path / "lake", model={"cell": ["gru"], "layers": [1]})
+    do_all(twin)
+    for table in ("activations", "scores", "predictions"):
+        query = f"from {table} order by all"
+        assert lake.fetch(query).equals(pipeline.open(twin.root).fetch(query))
+
+
+@pytest.mark.parametrize("name", questions())
+def test_a_shipped_question_answers(lake: Lake, tiny_lake: Run, name: str) -> None:
+    question = find_question(name)
+    assert question.question.endswith("?")
+    assert set(question.tables) <= {*TABLES, "shards"}
+    given: dict[str, object] = {
+        "run": tiny_lake.id,
+        "model": "lstm-2x5-seed0",
+        "layer": 1,
+        "neuron": 3,
+        "hypothesis": "is_separator",
+        "first": "count_a",
+    }
+    wanted = {parameter.name for parameter in question.parameters}
+    answer = lake.ask(name, **{key: value for key, value in given.items() if key in wanted})
+    assert len(answer) > 0
+    assert f"${question.parameters[0].name}" in question.sql
+    for parameter in question.parameters:
+        assert f"${parameter.name}" in question.sql, "a parameter that is not used"
+
+
+def test_top_neurons_are_those_with_the_largest_scores(lake: Lake, tiny_lake: Run) -> None:
+    found = lake.ask("top_neurons", run=tiny_lake.id, hypothesis="count_a", limit=500).to_pylist()
+    sizes = [abs(row["value"]) for row in found]
+    assert sizes == sorted(sizes, reverse=True)
+    assert {row["checkpoint"] for row in found} == {12}
+    undefined = one(
+        lake, "select count(*) from scores where value is null and measure = 'pearson' and checkpoint = 12 "
+        "and hypothesis = 'count_a'"
+    )
+    neurons = {"lstm": 6, "peephole_lstm": 6, "gru": 4, "rnn": 1, "feedforward": 1}
+    assert len(found) == sum(neurons.values()) * 5 * 3 - undefined
+    assert {row["signal"] for row in found} >= set(CELL_SIGNALS["lstm"])
+
+
+def test_a_score_is_duckdbs_own_correlation(lake: Lake) -> None:
+    """The scoring room against DuckDB's corr over the stored rows, for every neuron."""
+    difference = one(
+        lake,
+        """
+        with again as (
+          select a.model, a.checkpoint, a.layer, a.neuron, corr(a.hidden_state, h.value) as r
+          from activations as a join annotations as h using (run, sequence, step)
+          where h.hypothesis = 'remaining_b' group by all
+        )
+        select max(abs(r - value)) from again join scores using (model, checkpoint, layer, neuron)
+        where hypothesis = 'remaining_b' and signal = 'hidden_state' and measure = 'pearson' and value is not null
+        """,
+    )
+    assert difference < 1e-9
+
+
+def test_a_trace_is_the_neuron_along_its_sequence(lake: Lake, tiny_lake: Run) -> None:
+    place = {"model": "gru-1x5-seed0", "layer": 0, "neuron": 2}
+    trace = lake.ask("neuron_trace", run=tiny_lake.id, **place).to_pylist()
+    text = lake.ask("neuron_text", run=tiny_lake.id, **place, signal="hidden_state", limit=1).to_pylist()[0]
+    assert "".join(row["char"] for row in trace) == text["text"]
+    assert [row["hidden_state"] for row in trace] == text["values"]
+    assert [row["step"] for row in trace] == list(range(len(trace)))
+    assert trace[0]["input_gate"] is None
+
+
+def test_parameters_are_checked(lake: Lake) -> None:
+    with pytest.raises(UsageError, match="top_neurons needs run, hypothesis: give --set run=…"):
+        lake.ask("top_neurons")
+    with pytest.raises(UsageError, match="unknown parameter of top_neurons 'hypotesis': did you mean 'hypothesis'"):
+        lake.ask("top_neurons", run="r", hypotesis="h")
+    with pytest.raises(UsageError, match="parameter limit is a integer, not 'x'"):
+        lake.ask("top_neurons", run="r", hypothesis="h", limit="x")
+    with pytest.raises(UsageError, match="unknown question 'top_neuron': did you mean 'top_neurons'"):
+        lake.ask("top_neuron")
+    with pytest.raises(ValueError, match="needs one `-- question:`"):
+        parse_question("broken", "select 1")
+
+
+def test_no_lake_and_another_format_are_errors_of_use(tmp_path: Path, tiny_lake: Run) -> None:
+    with pytest.raises(UsageError, match="there is no lake at"):
+        pipeline.open(str(tmp_path))
+    Folder(str(tmp_path)).create("_meta/lake.json", b'{"format_version": 99}')
+    with pytest.raises(UsageError, match="has format version 99, this unrolled reads 1"):
+        pipeline.open(str(tmp_path))

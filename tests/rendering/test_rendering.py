@@ -1,0 +1,67 @@
+import io
+
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from pipeline.rendering.picture import draw_answer
+from pipeline.rendering.terminal import (
+    MIDDLE,
+    NEGATIVE,
+    POSITIVE,
+    Scale,
+    colour_of,
+    coloured_text,
+    format_table,
+    scale_of,
+)
+
+
+def test_a_gate_runs_from_0_to_1_and_a_state_about_0() -> None:
+    assert scale_of("forget_gate", [0.4, 0.5]) == Scale(0, 1)
+    assert scale_of("cell_state", [0.4, -3.0]) == Scale(-3, 3)
+    assert scale_of("hidden_state", [0.0]) == Scale(-1, 1)
+
+
+def test_colours_meet_at_white() -> None:
+    state = Scale(-2, 2)
+    assert [colour_of(value, state) for value in (-2, 0, 2)] == [NEGATIVE, MIDDLE, POSITIVE]
+    assert [colour_of(value, Scale(0, 1)) for value in (0, 1)] == [MIDDLE, POSITIVE]
+
+
+def test_text_without_colour_shows_digits() -> None:
+    text = coloured_text("ab\ncd", [-2, 0, 2, 1, -1], Scale(-2, 2), colour=False)
+    assert text.splitlines() == ["ab⏎", "059", "cd", "72"]
+
+
+def test_text_in_colour_keeps_every_character() -> None:
+    text = coloured_text("aX\n", [-1, 0, 1], Scale(-1, 1), colour=True)
+    assert text.count("\033[48;2;") == 3
+    assert "\033[48;2;33;102;172m\033[38;5;15ma\033[0m" in text
+    assert text.endswith("⏎\033[0m")
+
+
+def test_a_table_is_aligned() -> None:
+    table = pa.table({"name": ["a", "bcd"], "n": [1, None], "value": [0.5, 12345.678]})
+    assert format_table(table).splitlines() == [
+        "name  n  value",
+        "────  ─  ───────",
+        "a     1      0.5",
+        "bcd      12345.7",
+    ]
+    assert format_table(table.slice(0, 0)).splitlines()[0] == "name  n  value"
+
+
+@pytest.mark.parametrize("sized", [True, False])
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_answer_is_drawn(sized: bool, asked: bool) -> None:
+    best = {"model": "m", "layer": 0, "neuron": 4, "signal": "cell_state"} if asked else None
+    texts = [{"text": "aXb\n", "values": [0.1, 0.5, -0.3, 0.0]}] if asked else []
+    curve = [{"hypothesis_value": k, "mean": k, "low": k - 1, "high": k + 1} for k in range(3)]
+    sizes = [{"model": "m", "size": k, "share": 1.0} for k in range(3)] if sized else []
+    learning = [{"model": "m", "train_step": k, "bits_per_char": 2.0} for k in range(3)]
+    data = draw_answer("run-1", best, texts, {"count_a": curve} if asked else {}, sizes, learning)
+    picture = Image.open(io.BytesIO(data))
+    assert picture.format == "PNG"
+    assert picture.width > 1000
+    assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from pipeline.scoring.measures import auc, pearson, spearman
+from pipeline.scoring.rows import score_rows
+from schemas.scores import SCORES
+
+WHOLE = st.integers(-5, 5).map(float)
+
+
+@st.composite
+def signals_and_values(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    steps = draw(st.integers(3, 40))
+    signals = draw(hnp.arrays(np.float64, (steps, 3), elements=WHOLE))
+    return signals, draw(hnp.arrays(np.float64, steps, elements=WHOLE))
+
+
+@given(signals_and_values())
+def test_pearson_and_spearman_are_scipys(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    signals, values = drawn
+    for ours, theirs in ((pearson, stats.pearsonr), (spearman, stats.spearmanr)):
+        found = ours(signals, values)
+        for neuron in range(3):
+            column = signals[:, neuron]
+            if len(set(column)) == 1 or len(set(values)) == 1:
+                assert np.isnan(found[neuron])
+            else:
+                assert found[neuron] == pytest.approx(theirs(column, values).statistic, abs=1e-9)
+
+
+@given(signals_and_values())
+def test_auc_is_the_chance_that_a_yes_lies_above_a_no(drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    signals, values = drawn
+    answers = (values > 0).astype(float)
+    found = auc(signals, answers)
+    yes, no = signals[answers == 1], signals[answers == 0]
+    for neuron in range(3):
+        if not len(yes) or not len(no):
+            assert np.isnan(found[neuron])
+            continue
+        pairs = [(a > b) + (a == b) / 2 for a in yes[:, neuron] for b in no[:, neuron]]
+        assert found[neuron] == pytest.approx(np.mean(pairs))
+
+
+def test_a_constant_that_rounds_badly_has_no_correlation() -> None:
+    signals = np.full((7, 1), 0.1)
+    assert np.isnan(pearson(signals, np.arange(7.0))).all()
+
+
+def test_rows_leave_out_the_steps_where_nothing_is_said() -> None:
+    signals = np.array([[1, 0.5], [2, 0.5], [3, 0.5], [99, 7]], np.float32)
+    values = np.array([10.0, 20.0, 30.0, np.nan])
+    rows = score_rows(1, "cell_state", signals, values, yes_no=False)
+    assert rows.schema == SCORES.schema
+    found = {(row["neuron"], row["measure"]): row for row in rows.to_pylist()}
+    assert set(found) == {(0, "pearson"), (1, "pearson"), (0, "spearman"), (1, "spearman")}
+    assert found[0, "pearson"]["value"] == pytest.approx(1)
+    assert found[1, "pearson"]["value"] is None, "a constant signal has no correlation"
+    assert {row["n"] for row in found.values()} == {3}
+    assert {row["p_value"] for row in found.values()} == {None}
+
+
+def test_yes_no_hypotheses_get_an_auc_and_silent_ones_nothing() -> None:
+    signals = np.array([[1], [2], [3]], np.float32)
+    rows = score_rows(0, "cell_state", signals, np.array([0.0, 1.0, 1.0]), yes_no=True)
+    assert dict(zip(rows["measure"].to_pylist(), rows["value"].to_pylist(), strict=True))["auc"] == 1
+    silent = score_rows(0, "cell_state", signals, np.full(3, np.nan), yes_no=True)
+    assert silent["value"].to_pylist() == [None] * 3
+    assert set(silent["n"].to_pylist()) == {0}
