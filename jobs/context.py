@@ -7,6 +7,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import prepare_lake, read_manifest, run_folder
 from pipeline.tasks import make_task
 from pipeline.tasks.task import Task
+from pipeline.tasks.vocabulary import Vocabulary
 from schemas import FORMAT_VERSION
 from schemas.corpus import Document
 from schemas.errors import UsageError
@@ -59,7 +60,10 @@ def documents_of(experiment: Experiment) -> list[Document]:
 
 
 def find_run(experiment: Experiment, root: str) -> Run:
-    """The run that an experiment is in a lake; nothing is written."""
+    """The run that an experiment is in a lake; nothing is written.
+
+    Raises UsageError when its files hold too few sequences, or characters outside the train split's.
+    """
     documents = documents_of(experiment)
     run = Run(root, experiment, digest_documents(documents) if documents else None)
     task = make_task(experiment.task, documents)
@@ -70,6 +74,10 @@ def find_run(experiment: Experiment, root: str) -> Run:
             f"the corpus holds {task.available} sequences, and train + valid + probe ask for {wanted}: lower "
             "corpus.train, corpus.valid or corpus.probe, or give more files"
         )
+    if task.available is not None:  # what comes from files may hold what training never saw
+        vocabulary = Vocabulary(task.alphabet(corpus.seed, corpus.train))
+        for number in range(corpus.train, wanted):
+            vocabulary.encode(task.sequence(corpus.seed, number).text, f"sequence {number}")
     return run
 
 

@@ -80,7 +80,7 @@ class Stage:
 
 
 def publish(run: Run, stage: Stage, runner: Runner) -> int:
-    """Bring every unit of a stage to its manifest; give the number of pieces that had to be worked.
+    """Bring every unit of a stage to its manifest; give the number of units that lacked it.
 
     Raises UsageError when a unit is there with other settings, PiecesFailedError when pieces failed.
     """
@@ -96,7 +96,7 @@ def publish(run: Run, stage: Stage, runner: Runner) -> int:
         _work(run, stage, runner, pieces)
     for unit, plan in missing:
         _write_manifest(folder, run, unit, plan)
-    return len(pieces)
+    return len(missing)
 
 
 def work_piece(work: Callable[[Piece], list[StoredObject]], piece: Piece) -> None:

@@ -16,9 +16,9 @@ STAGES: tuple[Stage, ...] = (
 
 
 def run_stages(run: Run, runner: Runner, only: list[str], replace: str | None = None) -> int:
-    """Bring the named stages of a run to their manifests, in order; give the number of pieces worked.
+    """Bring the named stages of a run to their manifests, in order; give the number of units that lacked it.
 
-    A piece that is done is never done again, so a second call works none.
+    A piece that is done is never done again, and a second call finds every manifest there.
     """
     begin_run(run)
     if replace:

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -31,7 +32,11 @@ TINY = {
     "name": "tiny",
     "task": {"name": "counting", "maximum": 4},
     "corpus": {"train": 120, "valid": 20, "probe": 40},
-    "model": {"cell": ["feedforward", "rnn", "lstm", "gru", "peephole_lstm"], "layers": [1, 2], "hidden_size": [5]},
+    "model": {
+        "cell": ["feedforward", "rnn", "lstm", "gru", "peephole_lstm"],
+        "layers": [1, 2],
+        "hidden_size": [5],
+    },
     "training": {"steps": 12, "batch_size": 16, "checkpoints": 2, "evaluations": 3},
     "dump": {"checkpoints": "all", "sequences_per_shard": 15},
     "score": {"hypotheses": ["count_a", "remaining_b", "is_separator"], "headline": ["count_a", "remaining_b"]},
@@ -40,18 +45,20 @@ TINY = {
 
 
 def tiny_run(root: Path | str, **sections: dict[str, object]) -> Run:
-    """The tiny experiment in a lake, some of its sections changed."""
-    document = {**TINY, **{name: {**TINY.get(name, {}), **changes} for name, changes in sections.items()}}
+    """The tiny experiment in a lake, some of its sections changed; a section with a name is another one."""
+    document: dict[str, Any] = dict(TINY)
+    for name, changes in sections.items():
+        document[name] = changes if "name" in changes else {**document[name], **changes}
     return find_run(parse_experiment(document, "tiny"), str(root))
 
 
 def do_all(run: Run) -> int:
-    """Every stage in this process; the number of pieces worked."""
+    """Every stage in this process; the number of units that had to be published."""
     return run_stages(run, LocalRunner(), STAGE_NAMES)
 
 
 def digests(root: Path | str) -> dict[str, str]:
-    """What the manifests of a lake list, by path; two tables hold clock readings and are compared by their rows."""
+    """What a lake's manifests list, by path; two tables hold clock readings and are compared by their rows."""
     found = {}
     for manifest in Path(root).glob("_meta/run=*/**/manifest.json"):
         for stored in json.loads(manifest.read_text())["objects"]:

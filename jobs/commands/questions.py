@@ -30,7 +30,7 @@ def sql(options: argparse.Namespace) -> None:
     lake = pipeline.open(options.root)
     if options.file:
         question = _question(options.file)
-        batches = lake.batches(question.sql, question.complete(given))
+        batches = lake.batches(question.sql, question.complete(given) if question.question else given)
     else:
         batches = lake.batches(options.query, given)
     write_batches(batches, options.format)

@@ -39,8 +39,8 @@ def _do(options: argparse.Namespace, only: list[str]) -> None:
         return
     print(f"{found.id} in {options.root}", file=sys.stderr)
     with _runner(options) as runner:
-        worked = run_stages(found, runner, only, options.replace)
-    if not worked:
+        published = run_stages(found, runner, only, options.replace)
+    if not published:
         print(f"nothing to do: {found.id} has all of {', '.join(only)} already", file=sys.stderr)
 
 

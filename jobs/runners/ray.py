@@ -34,24 +34,7 @@ class RayRunner:
         self._workers = workers
 
     def __enter__(self) -> Self:
-        """Start or join."""
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing phones home
-        # 0: Ray leaves CUDA_VISIBLE_DEVICES as it is; without this it warns that it will.
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        address = os.environ.get("RAY_ADDRESS")
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            # Ray would write a token into the home folder, which changes every later `ray start` there.
-            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-            ray.init(
-                address="local",
-                num_cpus=self._workers,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-            )
+        """Nothing yet: Ray takes seconds to start, and a run may have nothing left to do."""
         return self
 
     def __exit__(
@@ -64,6 +47,8 @@ class RayRunner:
         self, function: Callable[[Plan], None], plans: Sequence[Plan]
     ) -> Iterator[tuple[Plan, Exception | None]]:
         """Keep a bounded window of tasks under way; give each plan when it is done."""
+        if not ray.is_initialized():
+            self._start()
         shared = ray.put(function)
         window = max(1, _cores()) * WINDOW
         waiting = list(reversed(plans))
@@ -76,6 +61,25 @@ class RayRunner:
             for reference in finished:
                 plan = running.pop(reference)
                 yield plan, _failure(reference)
+
+    def _start(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing phones home
+        # 0: Ray leaves CUDA_VISIBLE_DEVICES as it is; without this it warns that it will.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        address = os.environ.get("RAY_ADDRESS")
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        # Ray would write a token into the home folder, which changes every later `ray start` there.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        ray.init(
+            address="local",
+            num_cpus=self._workers,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+        )
 
 
 def _failure(reference: Any) -> Exception | None:

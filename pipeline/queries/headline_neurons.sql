@@ -21,6 +21,7 @@ with last_scores as (
 select model, checkpoint, layer, neuron, signal, first_r, second_r
 from candidates
 where signal = coalesce($signal, if(has_cell_state, 'cell_state', 'hidden_state'))
-  and least(abs(first_r), abs(second_r)) is not null
+  and first_r is not null
+  and second_r is not null
 qualify row_number() over (partition by model order by least(abs(first_r), abs(second_r)) desc, layer, neuron) = 1
 order by least(abs(first_r), abs(second_r)) desc, model

@@ -52,6 +52,8 @@ def _read(pattern: str, settings: TextSettings) -> Iterator[tuple[str, bytes]]:
                 data = stream.read()
         except IsADirectoryError:
             continue
+        except FileNotFoundError:
+            raise UsageError(f"task.files: there is no {file.path}") from None
         except OSError as error:
             raise StorageError(f"cannot read {file.path}: {error.strerror or error}") from None
         yield file.path, data

@@ -92,5 +92,7 @@ def test_rows_follow_the_texts() -> None:
 
 
 def test_an_unknown_hypothesis_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"unknown hypothesis 'count_aa': did you mean 'count_a'\? known: bracket_"):
+    with pytest.raises(
+        UsageError, match=r"unknown hypothesis 'count_aa': did you mean 'count_a'\? known: bracket_"
+    ):
         find_hypothesis("count_aa")

@@ -49,7 +49,8 @@ def test_every_neuron_and_step_is_there_once_with_its_own_value(cell: str) -> No
             assert list(keys) == sorted(zip(columns["neuron"], columns["sequence"], columns["step"], strict=True))
             for place in range(len(tile)):
                 row = {name: values[place] for name, values in columns.items()}
-                assert (key := (row["neuron"], row["sequence"], row["step"])) not in stored
+                key = row["neuron"], row["sequence"], row["step"]
+                assert key not in stored
                 stored[key] = row
         assert len(stored) == 11 * len(SEQUENCES.tokens)
         for place, number in enumerate(SEQUENCES.ids.tolist()):
@@ -76,7 +77,9 @@ def test_signals_that_are_not_asked_for_are_null() -> None:
 def test_precision_rounds_what_is_stored() -> None:
     unrolled = unroll(model("lstm"), SEQUENCES, ["cell_state"])
     exact, half = (
-        np.concatenate([tile["cell_state"].to_numpy() for tile in activation_tiles(unrolled, 0, SEQUENCES, precision)])
+        np.concatenate(
+            [tile["cell_state"].to_numpy() for tile in activation_tiles(unrolled, 0, SEQUENCES, precision)]
+        )
         for precision in ("exact", "half")
     )
     assert (half != exact).any()

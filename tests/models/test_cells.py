@@ -8,7 +8,8 @@ from torch import nn
 
 from pipeline.models.recurrent_lm import GATES, Layers, RecurrentLM, make_model, unroll_layers
 from schemas.experiment import Architecture
-from schemas.signals import CELL_SIGNALS, GATES as GATE_SIGNALS
+from schemas.signals import CELL_SIGNALS
+from schemas.signals import GATES as GATE_SIGNALS
 
 CELLS = list(GATES)
 
@@ -64,8 +65,15 @@ def test_the_lstms_gates_equal_those_of_torchs_cell_step_by_step() -> None:
     signals = unroll_layers(inputs, model.architecture, dict(lstm.named_parameters()))[0]
     hidden = cell = torch.zeros(2, 6, dtype=torch.float64)
     for step in range(7):
-        both = inputs[:, step] @ lstm.weight_ih_l0.T + lstm.bias_ih_l0 + hidden @ lstm.weight_hh_l0.T + lstm.bias_hh_l0
-        gates = {name: both[:, 6 * k : 6 * k + 6] for k, name in enumerate(("input", "forget", "candidate", "output"))}
+        both = (
+            inputs[:, step] @ lstm.weight_ih_l0.T
+            + lstm.bias_ih_l0
+            + hidden @ lstm.weight_hh_l0.T
+            + lstm.bias_hh_l0
+        )
+        gates = {
+            name: both[:, 6 * k : 6 * k + 6] for k, name in enumerate(("input", "forget", "candidate", "output"))
+        }
         _, (hidden, cell) = lstm(inputs[:, step : step + 1], (hidden[None], cell[None]))
         hidden, cell = hidden[0], cell[0]
         for name in ("input", "forget", "output"):
@@ -90,7 +98,9 @@ def test_a_gru_by_hand() -> None:
         n = torch.tanh(torch.tensor(0.5 + 0.5 + r * (0.5 * h + 0.5))).item()
         h = (1 - z) * n + z * h
         made = {name: values[0, step, 0].item() for name, values in signals.items()}
-        assert made == pytest.approx({"reset_gate": r, "update_gate": z, "candidate": n, "hidden_state": h}, rel=1e-6)
+        assert made == pytest.approx(
+            {"reset_gate": r, "update_gate": z, "candidate": n, "hidden_state": h}, rel=1e-6
+        )
 
 
 @given(seed=st.integers(0, 100), layers=st.integers(1, 3))

@@ -164,7 +164,9 @@ def test_status_says_which_stage_is_missing(tmp_path: Path, tiny_lake: Run) -> N
     lake = pipeline.open(run.root)
     assert lake.fetch("select run, status from runs").to_pylist() == [{"run": run.id, "status": "lacks dump"}]
     assert one(lake, "select count(*) from activations") == 0
-    with pytest.raises(UsageError, match=rf"{run.id} is not complete: it lacks dump; go on with `unrolled run tiny"):
+    with pytest.raises(
+        UsageError, match=rf"{run.id} is not complete: it lacks dump; go on with `unrolled run tiny"
+    ):
         lake.catalog.require(run.id, "score")
     lake.catalog.require(run.id, "train")
     assert pipeline.open(tiny_lake.root).catalog.status == {tiny_lake.id: "complete"}
@@ -210,8 +212,9 @@ def test_top_neurons_are_those_with_the_largest_scores(lake: Lake, tiny_lake: Ru
     assert sizes == sorted(sizes, reverse=True)
     assert {row["checkpoint"] for row in found} == {12}
     undefined = one(
-        lake, "select count(*) from scores where value is null and measure = 'pearson' and checkpoint = 12 "
-        "and hypothesis = 'count_a'"
+        lake,
+        "select count(*) from scores where value is null and measure = 'pearson' and checkpoint = 12 "
+        "and hypothesis = 'count_a'",
     )
     neurons = {"lstm": 6, "peephole_lstm": 6, "gru": 4, "rnn": 1, "feedforward": 1}
     assert len(found) == sum(neurons.values()) * 5 * 3 - undefined
@@ -248,7 +251,9 @@ def test_a_trace_is_the_neuron_along_its_sequence(lake: Lake, tiny_lake: Run) ->
 def test_parameters_are_checked(lake: Lake) -> None:
     with pytest.raises(UsageError, match="top_neurons needs run, hypothesis: give --set run=…"):
         lake.ask("top_neurons")
-    with pytest.raises(UsageError, match="unknown parameter of top_neurons 'hypotesis': did you mean 'hypothesis'"):
+    with pytest.raises(
+        UsageError, match="unknown parameter of top_neurons 'hypotesis': did you mean 'hypothesis'"
+    ):
         lake.ask("top_neurons", run="r", hypotesis="h")
     with pytest.raises(UsageError, match="parameter limit is a integer, not 'x'"):
         lake.ask("top_neurons", run="r", hypothesis="h", limit="x")

@@ -50,7 +50,9 @@ def test_the_grid_holds_every_combination() -> None:
     assert names[0] == "feedforward-1x5-seed0"
 
 
-@pytest.mark.parametrize(("checkpoints", "kept"), [(1, (12,)), (2, (0, 12)), (3, (0, 6, 12)), (100, tuple(range(13)))])
+@pytest.mark.parametrize(
+    ("checkpoints", "kept"), [(1, (12,)), (2, (0, 12)), (3, (0, 6, 12)), (100, tuple(range(13)))]
+)
 def test_checkpoints_are_first_between_and_last(checkpoints: int, kept: tuple[int, ...]) -> None:
     experiment = parse_experiment(changed("training.checkpoints", checkpoints), "t")
     assert experiment.training.checkpoint_steps == kept

@@ -38,7 +38,9 @@ def test_the_size_cap_stops_before_the_file_that_would_pass_it(files: Path) -> N
 
 def test_a_file_that_is_not_utf8_is_named_replaced_or_skipped(files: Path) -> None:
     (files / "c.py").write_bytes(b"ok \xff\n")
-    with pytest.raises(UsageError, match=r'c\.py is not UTF-8 \(byte 3\): set task\.not_utf8 = "replace" or "skip"'):
+    with pytest.raises(
+        UsageError, match=r'c\.py is not UTF-8 \(byte 3\): set task\.not_utf8 = "replace" or "skip"'
+    ):
         read_documents(settings(files / "*.py"))
     assert names(settings(files / "*.py", not_utf8="skip")) == ["a.py", "b.py"]
     assert read_documents(settings(files / "*.py", not_utf8="replace"))[-1].text == "ok �\n"

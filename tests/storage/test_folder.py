@@ -90,7 +90,7 @@ class TestMemory(FolderContract):
     """A file system that is not local disk: no code may assume paths."""
 
     @pytest.fixture
-    def folder(self, tmp_path: Path) -> Folder:
+    def folder(self) -> Folder:
         return Folder(f"memory://{uuid.uuid4().hex}")
 
 

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from pipeline.tasks import make_task
 from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.evaluate import evaluate
 from pipeline.training.trainer import Trainer, learning_rate
+from schemas.corpus import Document
 from schemas.experiment import Architecture, TrainingSettings
 from schemas.task_settings import CountingSettings, TextSettings
-from schemas.corpus import Document
 
 TASK = make_task(CountingSettings(name="counting", maximum=3))
 VOCABULARY = Vocabulary("\nXab")
@@ -109,8 +110,8 @@ def test_the_rate_rises_then_falls_to_nothing(schedule: str, warmup: int) -> Non
     settings = TrainingSettings.model_validate({"steps": 100, "schedule": schedule, "warmup": warmup})
     rates = [learning_rate(settings, step) for step in range(101)]
     assert max(rates) <= 0.01
-    assert all(a <= b for a, b in zip(rates[: warmup // 2], rates[1 : warmup // 2 + 1], strict=False))
-    assert all(a >= b for a, b in zip(rates[warmup:], rates[warmup + 1 :], strict=False))
+    assert all(a <= b for a, b in pairwise(rates[: warmup // 2 + 1]))
+    assert all(a >= b for a, b in pairwise(rates[warmup:]))
     assert rates[100] == pytest.approx(0.01 if schedule == "constant" else 0, abs=1e-12)
 
 

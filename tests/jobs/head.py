@@ -1,0 +1,52 @@
+"""A Ray head of our own on the loopback address, ended by its own process ids and no other's."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def ray_head(folder: Path, cpus: int = 2) -> Iterator[str]:
+    """Start `ray start --head --block`; give its dashboard's address."""
+    dashboard = free_port()
+    command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}"]
+    command += [f"--num-cpus={cpus}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
+    command += ["--include-dashboard=true", "--disable-usage-stats"]
+    log = (folder / "head.log").open("w")
+    head = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        address = f"http://127.0.0.1:{dashboard}"
+        _wait(address, folder / "head.log")
+        yield address
+    finally:
+        head.send_signal(signal.SIGTERM)
+        try:
+            head.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(head.pid, signal.SIGKILL)
+        log.close()
+
+
+def _wait(address: str, log: Path, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{address}/api/jobs/", timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.3)
+    raise TimeoutError(f"the head did not start: {log.read_text()}")

@@ -1,0 +1,299 @@
+"""What a person types and reads."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.__main__ import main
+from jobs.commands.parser import make_parser
+from jobs.context import Run
+from tests.conftest import do_all, tiny_run
+from tests.jobs.toml_of import write_toml
+
+
+@pytest.fixture(scope="module")
+def toml(tmp_path_factory: pytest.TempPathFactory, tiny_lake: Run) -> str:
+    return str(write_toml(tmp_path_factory.mktemp("toml") / "tiny.toml", tiny_lake.experiment))
+
+
+class Typed:
+    """Types a command at the tiny lake; keeps what came out."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], root: str) -> None:
+        self.capsys, self.root = capsys, root
+
+    def __call__(self, *words: str, code: int = 0, root: str | None = None) -> str:
+        assert main([*words, "--root", root or self.root]) == code
+        out, self.err = self.capsys.readouterr()
+        return out
+
+
+@pytest.fixture
+def typed(capsys: pytest.CaptureFixture[str], tiny_lake: Run) -> Typed:
+    return Typed(capsys, tiny_lake.root)
+
+
+def test_help_answers_without_heavy_imports() -> None:
+    """No timed assert: what would make it slow is that it imports torch, pyarrow and their like."""
+    heavy = "{'torch', 'pyarrow', 'ray', 'duckdb', 'numpy', 'pydantic', 'fsspec', 'matplotlib'}"
+    script = (
+        "import sys\nfrom jobs.__main__ import main\n"
+        "try:\n    main(['top', '--help'])\nexcept SystemExit:\n    pass\n"
+        f"print('heavy:', sorted({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert "which neurons follow" not in done.stderr
+    assert done.stdout.endswith("heavy: []\n")
+
+
+def test_run_says_that_there_is_nothing_to_do_and_answers_again(typed: Typed, toml: str, tiny_lake: Run) -> None:
+    out = typed("run", toml, "--runner", "local")
+    assert f"nothing to do: {tiny_lake.id} has all of generate, train," in typed.err
+    for heading in ("Does it do its task?", "Which neuron follows count_a and remaining_b?", "What was written?"):
+        assert heading in out
+    assert "\033[" not in out, "no colour when this is no terminal"
+    picture = Path(out.split("Picture: ")[1].splitlines()[0])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.parent == Path(tiny_lake.root).parent
+    commands = [line.strip() for line in out.split("Type next:")[1].splitlines() if line.strip()]
+    assert len(commands) == 3
+    for command in commands:
+        done = subprocess.run(command, shell=True, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_until_and_single_stages(typed: Typed, toml: str, tmp_path: Path) -> None:
+    lake = str(tmp_path / "lake")
+    small = ["--runner", "local", "--set", "model.cell=rnn", "--set", "model.layers=1"]
+    assert typed("run", toml, *small, "--until", "generate", root=lake) == ""
+    assert "lacks train" in typed("runs", root=lake)
+    typed("dump", toml, *small, root=lake, code=2)
+    assert "has not finished train (whole): type `unrolled train tiny" in typed.err
+    for stage in ("train", "dump", "annotate", "score", "extrapolate"):
+        typed(stage, toml, *small, root=lake)
+    assert "complete" in typed("runs", root=lake)
+
+
+def test_plan_tells_the_cost_and_writes_nothing(typed: Typed, toml: str, tmp_path: Path, tiny_lake: Run) -> None:
+    lake = tmp_path / "lake"
+    out = typed("run", toml, "--plan", root=str(lake))
+    assert not lake.exists()
+    planned = {line.split()[0]: line.split() for line in out.splitlines()[2:]}
+    assert list(planned) == ["generate", "train", "dump", "annotate", "score", "extrapolate"]
+    rows = {"generate": 0, "dump": 0, "score": 0, "extrapolate": 0, "annotate": 0, "train": 0}
+    listed = json.loads(
+        typed("sql", 'select "table", sum(rows) as rows from shards group by all', "--format", "json")
+    )
+    made = {row["table"]: int(row["rows"]) for row in listed if row["table"]}
+    rows["generate"], rows["dump"] = made["steps"], made["activations"]
+    rows["annotate"], rows["extrapolate"] = made["annotations"], made["extrapolation"]
+    for stage in ("generate", "dump", "annotate", "extrapolate"):
+        shown = float(planned[stage][planned[stage].index("do") + 1])
+        assert shown == pytest.approx(rows[stage], rel=0.1), stage
+    assert "done" in typed("run", toml, "--plan")
+
+
+def test_runs_are_listed_shown_and_removed(typed: Typed, tmp_path: Path, tiny_lake: Run) -> None:
+    assert tiny_lake.id in typed("runs")
+    listed = json.loads(typed("runs", "ls", "--json"))
+    assert [(row["run"], row["status"]) for row in listed] == [(tiny_lake.id, "complete")]
+    assert '"maximum": 4' in typed("runs", "show", "tiny")
+    assert json.loads(typed("runs", "show", "tiny", "--json"))["status"] == "complete"
+
+    run = tiny_run(tmp_path / "lake", model={"cell": ["rnn"], "layers": [1]})
+    do_all(run)
+    assert "would go" in typed("runs", "rm", "tiny", root=run.root)
+    assert "complete" in typed("runs", root=run.root)
+    assert "is gone" in typed("runs", "rm", "tiny", "--yes", root=run.root)
+    left = [path for path in Path(run.root).rglob("*") if path.is_file()]
+    assert [path.name for path in left] == ["lake.json"]
+
+
+def test_top_lists_neurons(typed: Typed, tiny_lake: Run) -> None:
+    out = typed("top", tiny_lake.id, "--hypothesis", "count_a", "--signal", "cell_state", "--limit", "3")
+    assert out.splitlines()[0].split() == ["model", "checkpoint", "neuron", "signal", "measure", "value", "n"]
+    assert len(out.splitlines()) == 5
+    rows = json.loads(typed("top", "tiny", "--hypothesis", "is_separator", "--measure", "auc", "--json"))
+    assert all(0 <= row["value"] <= 1 and row["measure"] == "auc" for row in rows)
+
+
+def test_show_prints_texts(typed: Typed) -> None:
+    out = typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--signal", "forget_gate", "--limit", "2")
+    assert out.startswith("lstm-1x5-seed0 L0/N4 forget_gate\n")
+    assert len([line for line in out.splitlines() if line.endswith("⏎")]) == 2
+    rows = json.loads(typed("show", "tiny", "gru-2x5-seed0", "L1/N0", "--json"))
+    assert all(len(row["text"]) == len(row["values"]) for row in rows)
+    assert len({row["text"] for row in rows}) == len(rows) == 4
+
+
+def test_sql_in_every_format(typed: Typed, tmp_path: Path) -> None:
+    query = "select model, layers, null as nothing from models order by model limit 2"
+    expected = [
+        {"model": "feedforward-1x5-seed0", "layers": 1, "nothing": None},
+        {"model": "feedforward-2x5-seed0", "layers": 2, "nothing": None},
+    ]
+    assert "feedforward-2x5-seed0" in typed("sql", query)
+    assert json.loads(typed("sql", query, "--format", "json")) == expected
+    assert json.loads(typed("sql", "from models where false", "--format", "json")) == []
+    script = [sys.executable, "-m", "jobs", "sql", query, "--root", typed.root, "--format"]
+    text = subprocess.run([*script, "csv"], check=True, capture_output=True, text=True).stdout
+    assert [row["model"] for row in csv.DictReader(io.StringIO(text))] == [row["model"] for row in expected]
+    data = subprocess.run([*script, "parquet"], check=True, capture_output=True).stdout
+    assert pq.read_table(pa.BufferReader(data)).to_pylist() == expected
+
+
+def test_sql_from_files_and_questions(typed: Typed, tmp_path: Path, tiny_lake: Run) -> None:
+    (tmp_path / "own.sql").write_text("select count(*) as n from models where cell = $cell\n")
+    out = typed("sql", "-f", str(tmp_path / "own.sql"), "--set", "cell=gru", "--format", "json")
+    assert json.loads(out) == [{"n": 2}]
+    out = typed("sql", "-f", "cell_equation", "--set", f"run={tiny_lake.id}", "--format", "json")
+    assert {row["violations"] for row in json.loads(out)} == {0}
+    assert "Which neurons follow a hypothesis best?" in typed("sql", "--questions")
+
+
+def test_a_long_answer_is_cut_on_screen_and_says_so(typed: Typed) -> None:
+    out = typed("sql", "from activations")
+    assert len(out.splitlines()) == 202
+    assert "the first 200 rows; --format csv, json or parquet gives them all" in typed.err
+
+
+def test_reading_only_the_head_is_no_error(tiny_lake: Run) -> None:
+    command = f"{sys.executable} -m jobs sql 'from activations' --format json --root {tiny_lake.root} | head -3"
+    done = subprocess.run(command, shell=True, check=True, capture_output=True, text=True)
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr == ""
+
+
+def test_the_frozen_surface() -> None:
+    """A word is added here on purpose, or not at all."""
+    parser = make_parser()
+    commands = next(action.choices for action in parser._actions if action.dest == "command")
+    assert isinstance(commands, dict)
+    stage = ["--debug", "--plan", "--replace", "--root", "--runner", "--set", "--workers", "EXPERIMENT"]
+    surface = {
+        name: sorted(
+            (action.option_strings or [action.metavar or action.dest])[-1] for action in command._actions[1:]
+        )
+        for name, command in commands.items()
+    }
+    stages = ("generate", "train", "dump", "annotate", "score", "extrapolate")
+    common = ["--debug", "--root"]
+    assert surface == {
+        "run": sorted([*stage, "--until"]),
+        **dict.fromkeys(stages, stage),
+        "runs": sorted([*common, "--json", "--yes", "RUN", "action"]),
+        "sql": sorted([*common, "--file", "--format", "--questions", "--set", "SELECT"]),
+        "top": sorted(
+            [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
+        ),
+        "show": sorted(
+            [*common, "--checkpoint", "--json", "--limit", "--sequence", "--signal", "L0/N7", "MODEL", "RUN"]
+        ),
+    }
+
+
+BAD: list[tuple[list[str], str]] = [
+    (["run", "countin"], "unknown experiment 'countin': did you mean 'counting'?"),
+    (["run", "{tmp}/no.toml"], "cannot read the experiment"),
+    (["run", "{tmp}/broken.toml"], "broken.toml is not TOML"),
+    (["run", "counting", "--set", "task.name=countin"], "unknown task 'countin': did you mean 'counting'?"),
+    (["run", "counting", "--set", "model.cell=lsmt"], "unknown model.cell.0 'lsmt': did you mean 'lstm'?"),
+    (["run", "counting", "--set", "training.stepz=4"], "unknown key training.stepz: did you mean training.steps?"),
+    (["run", "counting", "--set", "training.steps=many"], "training.steps should be a valid integer, not 'many'"),
+    (["run", "counting", "--set", "task.maximum=0"], "task.maximum should be greater than 0, not 0"),
+    (["run", "counting", "--set", "steps"], "--set takes section.key=value, not 'steps'"),
+    (["run", "counting", "--set", "name.x=1"], "name is a value, not a section"),
+    (
+        ["run", "counting", "--set", 'score.hypotheses=["count_b"]', "--set", "score.headline=[]"],
+        "unknown hypothesis 'count_b': did you mean 'count_a'?",
+    ),
+    (["run", "{tmp}/empty.toml"], "task.files: there is no {tmp}/empty.txt"),
+    (["run", "{tmp}/none.toml"], "the corpus is empty: no file matches task.files"),
+    (["run", "{tmp}/latin.toml"], 'latin.txt is not UTF-8 (byte 3): set task.not_utf8 = "replace" or "skip"'),
+    (["run", "{tmp}/few.toml"], "the corpus holds 3 sequences, and train + valid + probe ask for 22000"),
+    (["run", "{tmp}/unseen.toml", "--runner", "local"], "holds the character 'é', which training never saw"),
+    (["run", "counting", "--root", "{tmp}/broken.toml/lake"], "cannot be written: Not a directory"),
+    (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 1"),
+    (["sql", "select 1", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 1"),
+    (["sql", "select 1", "--root", "{tmp}/nothing"], "there is no lake at"),
+    (["sql", "select * from nowhere"], "Catalog Error: Table with name nowhere does not exist!"),
+    (["sql", "copy models to '{tmp}/x.csv'"], "only SELECT is allowed, not COPY"),
+    (["sql", "create table x as from models"], "only SELECT is allowed, not CREATE"),
+    (["sql"], "give one query"),
+    (["sql", "-f", "{tmp}/no.sql"], "cannot read"),
+    (["sql", "-f", "top_neuron"], "unknown question 'top_neuron': did you mean 'top_neurons'?"),
+    (["sql", "-f", "top_neurons"], "top_neurons needs run, hypothesis"),
+    (["sql", "select 1", "--set", "x"], "--set takes name=value, not 'x'"),
+    (["top", "tinny", "--hypothesis", "count_a"], "unknown run 'tinny': known: tiny-"),
+    (["top", "tiny", "--hypothesis", "count_aa"], "unknown hypothesis 'count_aa': did you mean 'count_a'?"),
+    (["top", "tiny", "--hypothesis", "is_x"], "has no scores for is_x; it has count_a, is_separator, remaining_b"),
+    (["top", "tiny", "--hypothesis", "count_a", "--signal", "cell"], "unknown signal 'cell'"),
+    (
+        ["show", "tiny", "lstm-1x5-seed9", "L0/N0"],
+        "unknown model 'lstm-1x5-seed9': did you mean 'lstm-1x5-seed0'?",
+    ),
+    (["show", "tiny", "lstm-1x5-seed0", "N0"], "a neuron is given as L0/N7 (layer 0, neuron 7), not 'N0'"),
+    (["show", "tiny", "lstm-1x5-seed0", "L0/N5"], "lstm-1x5-seed0 has no neuron L0/N5: its last is L0/N4"),
+    (["show", "tiny", "gru-1x5-seed0", "L0/N0", "--signal", "cell_state"], "unknown signal of gru 'cell_state'"),
+    (["show", "tiny", "lstm-1x5-seed0", "L0/N0", "--checkpoint", "7"], "nothing was dumped there"),
+    (["runs", "rm"], "which run?"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), BAD, ids=[" ".join(words[:4]) for words, _ in BAD])
+def test_bad_input_gets_one_clear_line_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_lake: Run, words: list[str], told: str
+) -> None:
+    (tmp_path / "broken.toml").write_text("name = ")
+    (tmp_path / "latin.txt").write_bytes(b"abc\xe9" * 100)
+    (tmp_path / "few.txt").write_text("some words\n" * 40)
+    (tmp_path / "unseen.txt").write_text("abc\n" * 60 + "é" * 40)
+    text = 'name = "{0}"\n[task]\nname = "text"\nfiles = ["{1}/{0}.txt"]\n'
+    (tmp_path / "none.toml").write_text(
+        text.format("*", tmp_path).replace('name = "*"', 'name = "none"').replace("*.txt", "*.none")
+    )
+    for name in ("empty", "latin", "few", "unseen"):
+        (tmp_path / f"{name}.toml").write_text(text.format(name, tmp_path))
+    with (tmp_path / "unseen.toml").open("a") as file:
+        file.write("window = 40\n[corpus]\ntrain = 5\nvalid = 1\nprobe = 1\n")
+    (tmp_path / "other" / "_meta").mkdir(parents=True)
+    (tmp_path / "other" / "_meta" / "lake.json").write_text('{"format_version": 99}')
+    reads = words[0] in ("sql", "top", "show", "runs")
+    words = [word.replace("{tmp}", str(tmp_path)) for word in words]
+    if "--root" not in words:
+        words += ["--root", tiny_lake.root if reads else str(tmp_path / "lake")]
+    before = tree(tmp_path) | tree(Path(tiny_lake.root))
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    error = [line for line in err.splitlines() if line.startswith("unrolled: ")]
+    assert len(error) == 1
+    assert told.replace("{tmp}", str(tmp_path)) in err
+    assert "Traceback" not in err
+    assert tree(tmp_path) | tree(Path(tiny_lake.root)) == before
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    from schemas.errors import UsageError
+
+    with pytest.raises(UsageError):
+        main(["sql", "select 1", "--root", str(tmp_path), "--debug"])
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "unrolled run counting" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == "0.1.0"

@@ -1,0 +1,140 @@
+"""The house's own rules: sizes, fresh pages, and that what README says is true."""
+
+import ast
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from jobs.experiment_file import load_experiment, shipped_experiments
+from pipeline.annotation.hypotheses import HYPOTHESES
+from pipeline.queries.question import questions
+from schemas import TABLES
+from tests.conftest import REPOSITORY
+from tests.regenerate import pages
+
+SOURCES = sorted(path for top in ("schemas", "pipeline", "jobs") for path in (REPOSITORY / top).rglob("*.py"))
+PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("path", pages())
+def test_generated_pages_are_fresh(path: str) -> None:
+    assert (REPOSITORY / path).read_text() == pages()[path], "stale: run `make docs`"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_files_and_functions_are_small_and_say_what_they_are(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "a file opens by saying what it is for"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+            if not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{node.name} has no docstring"
+
+
+def test_the_median_file_is_short() -> None:
+    lengths = sorted(len(path.read_text().splitlines()) for path in SOURCES)
+    assert lengths[len(lengths) // 2] <= 150
+
+
+def test_the_main_path_is_read_in_ten_minutes() -> None:
+    story = [
+        "jobs/run.py",
+        "pipeline/tasks/counting.py",
+        "pipeline/models/cells.py",
+        "pipeline/dumping/unroll.py",
+        "schemas/activations.py",
+        "pipeline/queries/top_neurons.sql",
+    ]
+    lines = sum(len((REPOSITORY / path).read_text().splitlines()) for path in story)
+    assert lines + len((REPOSITORY / "README.md").read_text().splitlines()) < 620
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_nothing_names_a_machine_or_a_registry() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    told = re.compile(
+        r"/(work|root|home/\w+)/|pypi\.org|files\.pythonhosted|registry\.npm|deb\.debian", re.IGNORECASE
+    )
+    for name in tracked.stdout.split():
+        path = REPOSITORY / name
+        if path.suffix != ".png" and path.exists() and name != "tests/test_house.py":
+            assert not told.search(path.read_text()), name
+
+
+def test_every_word_is_in_the_docs() -> None:
+    docs = "\n".join(page.read_text() for page in PAGES)
+    for word in [*TABLES, *HYPOTHESES, *questions(), *shipped_experiments()]:
+        assert f"`{word}`" in docs, word
+
+
+def test_every_shipped_experiment_loads() -> None:
+    for name in shipped_experiments():
+        experiment = load_experiment(name)
+        assert experiment.name == name
+        assert set(experiment.score.hypotheses) <= set(HYPOTHESES)
+
+
+def test_constraints_pin_every_dependency_exactly() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = {re.split(r"[\[<>=]", line)[0].lower() for line in wanted}
+    pinned = dict(
+        line.lower().split("==")
+        for line in (REPOSITORY / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    )
+    assert names <= set(pinned)
+    assert pinned["torch"] == "2.13.0"
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_make_knows_the_targets_that_readme_names() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    targets = [line.split()[1] for line in readme_commands() if line.startswith("make ")]
+    assert {"demo", "test"} <= set(targets)
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    assert "unrolled run counting --root ./lake" in makefile
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(300)
+def test_every_command_of_readme_runs(tmp_path: Path) -> None:
+    """As `make demo` does it, then the rest in order, in a folder of its own; and what the demo promises is true."""
+    demo = "unrolled run counting --root ./lake"
+    commands = [demo, *(line for line in readme_commands() if not line.startswith(("make ", "git ", "ray ")))]
+    assert len(commands) > 5
+    outputs = {}
+    for command in commands:
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        assert done.stdout or "--until" in command, command
+        outputs[command] = done.stdout
+    assert len(list(tmp_path.glob("lake-counting-*.png"))) == 1
+    for hypothesis, least in (("count_a", 0.97), ("remaining_b", 0.9)):
+        typed = f"unrolled top counting --hypothesis {hypothesis} --signal cell_state --limit 200 --json"
+        rows = ast.literal_eval(
+            subprocess.run(shlex.split(typed), cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        )
+        best = {(row["model"], row["neuron"]): abs(row["value"]) for row in rows}
+        outputs[hypothesis] = {place for place, r in best.items() if r >= least}  # type: ignore[assignment]
+    both = outputs["count_a"] & outputs["remaining_b"]  # type: ignore[operator]
+    assert both, "no neuron of any seed counts"
