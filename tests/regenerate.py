@@ -32,9 +32,9 @@ def pages() -> dict[str, str]:
 
 def _tables() -> Iterator[str]:
     yield f"# Tables\n\n{NOTE.format('`schemas/`')}\n"
-    yield "Columns marked *path* are read from the folders that a shard lies in (hive partitioning). The view `runs`"
-    yield "has a column `status` besides: `complete`, or the first stage that the run lacks. The table `shards` lists"
-    yield "every object of every manifest: `run, table, path, rows, bytes, sha256`."
+    yield "Columns marked *path* are read from the folders that a shard lies in (hive partitioning)."
+    yield "The view `runs` has a column `status` besides: `complete`, or the first stage that the run lacks."
+    yield "The table `shards` lists every object of every manifest: `run, table, path, rows, bytes, sha256`."
     for table in TABLES.values():
         order = f" Sorted by {', '.join(table.sort_by)} within a row group." if table.sort_by else ""
         yield f"\n## {table.name}\n\nOne row is {table.row}.{order}\n"
@@ -66,7 +66,8 @@ def _hypotheses() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    yield f"# Settings of an experiment\n\n{NOTE.format('`schemas/experiment.py` and `schemas/task_settings.py`')}\n"
+    source = "`schemas/experiment.py` and `schemas/task_settings.py`"
+    yield f"# Settings of an experiment\n\n{NOTE.format(source)}\n"
     yield "A setting is given in the TOML file, or as `--set section.key=value`."
     sections = {name: field.annotation for name, field in Experiment.model_fields.items()}
     yield "\n## At the top\n"

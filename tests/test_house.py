@@ -118,7 +118,7 @@ def test_make_knows_the_targets_that_readme_names() -> None:
 @pytest.mark.ray
 @pytest.mark.timeout(300)
 def test_every_command_of_readme_runs(tmp_path: Path) -> None:
-    """As `make demo` does it, then the rest in order, in a folder of its own; and what the demo promises is true."""
+    """As `make demo` does it, then the rest in order, in a folder of its own; and what is promised is true."""
     demo = "unrolled run counting --root ./lake"
     commands = [demo, *(line for line in readme_commands() if not line.startswith(("make ", "git ", "ray ")))]
     assert len(commands) > 5

@@ -54,9 +54,11 @@ class Lake:
 
     def batches(self, query: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
         """The answer to a query, batch by batch, for results larger than memory."""
-        relation = self.sql(query, parameters)
         try:
-            return relation.to_arrow_reader(100_000)
+            self._check_reads(query, parameters or {})
+            # Not by way of `sql`: a relation with parameters is computed at once and kept as Python values, which
+            # took 270 ms instead of 10 for one neuron's trace over 66,560 steps.
+            return self._connection.cursor().execute(query, dict(parameters or {})).to_arrow_reader(100_000)
         except duckdb.Error as error:
             raise UsageError(str(error)) from None
 

@@ -36,7 +36,9 @@ class Sequences:
         )
 
     def padded(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens of some sequences, padded with 0 at their ends, and which steps are real.
+        """The tokens of some sequences, padded at their ends, and which steps are real.
+
+        Padding is whatever follows in memory: no step sees the steps after it, so its value changes nothing.
 
         Args:
             rows: places of B sequences, (B,).
@@ -47,9 +49,8 @@ class Sequences:
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
         steps = np.arange(lengths.max())
-        real = steps < lengths[:, None]
-        places = np.where(real, starts[:, None] + steps, 0)
-        return np.where(real, self.tokens[places], 0).astype(np.int64), real
+        tokens = self.tokens.take(starts[:, None] + steps, mode="clip")
+        return tokens.astype(np.int64), steps < lengths[:, None]
 
 
 def next_tokens(tokens: np.ndarray, real: np.ndarray) -> np.ndarray:

@@ -9,8 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from pipeline.models.recurrent_lm import RecurrentLM
-from pipeline.tasks.sequences import IGNORED, Sequences, next_tokens
+from pipeline.tasks.sequences import IGNORED, Sequences
 from schemas.experiment import TrainingSettings
+
+# Made together, a batch costs 2 % of a small model's update; made one by one between updates, when the caches hold
+# the model instead of the corpus, 9 %.
+BATCHES_AHEAD = 32
 
 
 @dataclass(frozen=True)
@@ -41,18 +45,22 @@ class Trainer:
         characters = 0
         self.model.train()
         while self.train_step < train_step:
-            tokens, targets, counted = self._batch(self.train_step)
-            self._optimizer.param_groups[0]["lr"] = learning_rate(self._settings, self.train_step)
-            self._optimizer.zero_grad()
-            loss = next_character_loss(self.model(tokens), targets)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
-            self._optimizer.step()
-            self.train_step += 1
-            losses.append(loss.detach())
-            characters += counted
+            ahead = range(self.train_step, min(self.train_step + BATCHES_AHEAD, train_step))
+            for tokens, targets, counted in [self._batch(step) for step in ahead]:
+                losses.append(self._update(tokens, targets))
+                characters += counted
         self.model.eval()
         return Span(float(torch.stack(losses).double().mean()) if losses else None, characters)
+
+    def _update(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        self._optimizer.param_groups[0]["lr"] = learning_rate(self._settings, self.train_step)
+        self._optimizer.zero_grad()
+        loss = next_character_loss(self.model(tokens), targets)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
+        self._optimizer.step()
+        self.train_step += 1
+        return loss.detach()
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, as named tensors."""
@@ -83,8 +91,9 @@ class Trainer:
             self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._sequences))
             self._epoch = epoch
         tokens, real = self._sequences.padded(self._order[place * size : (place + 1) * size])
-        targets = next_tokens(tokens, real)[:, :-1]
-        return torch.from_numpy(tokens[:, :-1]), torch.from_numpy(targets), int(real[:, 1:].sum())
+        counted = real[:, 1:]
+        targets = np.where(counted, tokens[:, 1:], IGNORED)
+        return torch.from_numpy(tokens[:, :-1]), torch.from_numpy(targets), int(np.count_nonzero(counted))
 
 
 def next_character_loss(logits: Tensor, targets: Tensor) -> Tensor:

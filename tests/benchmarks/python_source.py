@@ -1,0 +1,61 @@
+"""The text that the themes share: windows of 128 characters of Python's own standard library."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jobs.context import documents_of
+from pipeline.corpus.rows import sequences_of, split_range, step_rows
+from pipeline.models.recurrent_lm import RecurrentLM, make_model
+from pipeline.tasks import make_task
+from pipeline.tasks.sequences import Sequences
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.experiment import Experiment
+from schemas.parse import parse_experiment
+
+WINDOW = 128
+
+
+class Network(NamedTuple):
+    """The shape of an LSTM."""
+
+    layers: int
+    neurons: int
+
+    def __str__(self) -> str:
+        return f"{self.layers} x {self.neurons}"
+
+    @property
+    def values_per_step(self) -> int:
+        """Neuron-signals: an LSTM has six signals."""
+        return self.layers * self.neurons * 6
+
+
+def python_source(
+    network: Network, corpus: Mapping[str, int], training: Mapping[str, object], **sections: object
+) -> Experiment:
+    """An experiment on that text."""
+    document = {
+        "name": "benchmark",
+        "task": {"name": "text", "files": ["{stdlib}/*.py"], "not_ascii": "replace", "window": WINDOW},
+        "corpus": dict(corpus),
+        "model": {"cell": ["lstm"], "layers": [network.layers], "hidden_size": [network.neurons]},
+        "training": {"batch_size": 32, "learning_rate": 0.01, "warmup": 20, "checkpoints": 1, **training},
+        **sections,
+    }
+    return parse_experiment(document, "benchmark")
+
+
+def read_split(experiment: Experiment, split: str) -> Sequences:
+    """A split's sequences as a stage would read them, made in memory."""
+    task = make_task(experiment.task, documents_of(experiment))
+    corpus = experiment.corpus
+    vocabulary = Vocabulary(task.alphabet(corpus.seed, corpus.train))
+    return sequences_of(step_rows(task, vocabulary, corpus.seed, split_range(corpus, split)))
+
+
+def first_model(experiment: Experiment) -> RecurrentLM:
+    """The experiment's first model, untrained."""
+    task = make_task(experiment.task, documents_of(experiment))
+    size = len(task.alphabet(experiment.corpus.seed, experiment.corpus.train))
+    spec = next(experiment.model.grid())
+    return make_model(spec.architecture(size), spec.seed)

@@ -1,0 +1,163 @@
+"""Training: our `Trainer.advance` against a bare PyTorch loop on the same model and the very same batches.
+
+Ours makes its batches as it goes; the bare loop is given them as tensors, padded as ours. Both turn tokens into
+one-hot inputs, take the gradient's norm and clip it, and step a fused Adam. They must end on the same weights.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from pipeline.models.recurrent_lm import RecurrentLM
+from pipeline.training.trainer import Trainer
+from schemas.experiment import Experiment, TrainingSettings
+from schemas.parse import parse_experiment
+from tests.benchmarks.measure import Theme, Times, alternate, ratios, spread
+from tests.benchmarks.python_source import Network, first_model, python_source, read_split
+
+Batch = tuple[Tensor, Tensor, int]
+
+
+class Sizes(NamedTuple):
+    """How much is measured."""
+
+    rounds: int
+    counting_updates: int  # of one round
+    text_updates: int
+    text_windows: int
+    text_network: Network
+
+
+FULL = Sizes(15, 300, 10, 30_000, Network(2, 128))
+QUICK = Sizes(2, 5, 2, 2_000, Network(2, 8))
+
+
+def run(*, quick: bool) -> Theme:
+    """Both configurations."""
+    sizes = QUICK if quick else FULL
+    counting, text = _counting(), _text(sizes)
+    measured = {
+        "counting, 1 x 10, batch 64": _compare(counting, sizes.counting_updates, sizes.rounds),
+        f"text, {sizes.text_network}, batch 32": _compare(text, sizes.text_updates, sizes.rounds),
+    }
+    return Theme(
+        title="Training",
+        method=(
+            "`Trainer.advance` (ours) against a bare loop of `nn.LSTM`, `nn.Linear`, `cross_entropy`, "
+            "`clip_grad_norm_` and `Adam(fused=True)` on the same model and the very same batches, which the bare "
+            "loop is given as ready tensors. Characters are targets that count, padding left out. "
+            f"{sizes.rounds} alternations of {sizes.counting_updates} updates (counting) and "
+            f"{sizes.text_updates} updates (text: Python source, windows of 128). Goal: ours / bare >= 0.95."
+        ),
+        header=(
+            "model",
+            "ours, k characters/s",
+            "bare, k characters/s",
+            "ours / bare",
+            "ours with ready batches / bare",
+        ),
+        rows=[_row(name, *found) for name, found in measured.items()],
+        notes=[
+            "Ours / bare is the median of the rounds' own ratios.",
+            "Ours with ready batches is the same trainer, given them as the bare loop is: what it gains is what making "
+            "batches costs between updates, and what it still lacks is the rest.",
+            *(
+                f"Largest difference between the two sides' weights at the end ({name}): {found[2]:.1g}."
+                for name, found in measured.items()
+            ),
+        ],
+        raw={name: {"seconds": found[0], "characters": found[1]} for name, found in measured.items()},
+    )
+
+
+class Ready(Trainer):
+    """Ours, but for the batches, which it is given."""
+
+    given: Sequence[Batch] = ()
+
+    def _batch(self, train_step: int) -> Batch:
+        return self.given[train_step]
+
+
+class Bare:
+    """A training loop as one writes it by hand."""
+
+    def __init__(self, like: RecurrentLM, settings: TrainingSettings) -> None:
+        shape = like.architecture
+        self.lstm = nn.LSTM(shape.vocabulary_size, shape.hidden_size, shape.layers, batch_first=True)
+        self.readout = nn.Linear(shape.hidden_size, shape.vocabulary_size)
+        self.lstm.load_state_dict(like.recurrent.state_dict())
+        self.readout.load_state_dict(like.readout.state_dict())
+        self.parameters = [*self.lstm.parameters(), *self.readout.parameters()]
+        self._optimizer = torch.optim.Adam(self.parameters, lr=settings.learning_rate, fused=True)
+        self._clip = settings.clip
+
+    def advance(self, batches: Sequence[Batch]) -> None:
+        """One update a batch."""
+        for tokens, targets, _ in batches:
+            self._optimizer.zero_grad()
+            hidden, _ = self.lstm(one_hot(tokens, self.readout.out_features).float())
+            # Targets that do not count are -100, which cross_entropy ignores by default.
+            loss = cross_entropy(self.readout(hidden).flatten(0, 1), targets.flatten())
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            nn.utils.clip_grad_norm_(self.parameters, self._clip)
+            self._optimizer.step()
+
+
+def _counting() -> Experiment:
+    document = {
+        "name": "counting",
+        "task": {"name": "counting", "maximum": 10},
+        "corpus": {"train": 20_000},
+        # A constant rate, because the bare loop has one.
+        "training": {"batch_size": 64, "learning_rate": 0.01, "schedule": "constant"},
+    }
+    return parse_experiment(document, "benchmark")
+
+
+def _text(sizes: Sizes) -> Experiment:
+    return python_source(
+        sizes.text_network,
+        {"train": sizes.text_windows, "valid": 1, "probe": 1},
+        {"schedule": "constant", "warmup": 0},
+    )
+
+
+def _compare(experiment: Experiment, updates: int, rounds: int) -> tuple[Times, list[int], float]:
+    """Seconds of each side, the characters of a round, and how far the weights end apart."""
+    settings, sequences = experiment.training, read_split(experiment, "train")
+    model = first_model(experiment)
+    bare = Bare(model, settings)
+    trainer = Trainer(model, sequences, settings, seed=0)
+    batches = [_packed(trainer._batch(step)) for step in range((rounds + 1) * updates)]
+    ready = Ready(first_model(experiment), sequences, settings, seed=0)
+    ready.given = batches
+    blocks = [batches[start : start + updates] for start in range(0, len(batches), updates)]
+    for_bare = iter(blocks)
+    times = alternate(
+        {
+            "ours": lambda: trainer.advance(trainer.train_step + updates),
+            "bare": lambda: bare.advance(next(for_bare)),
+            "ready": lambda: ready.advance(ready.train_step + updates),
+        },
+        rounds,
+    )
+    pairs = zip(model.parameters(), bare.parameters, strict=True)
+    apart = max(float((ours - theirs).detach().abs().max()) for ours, theirs in pairs)
+    return times, [sum(counted for *_, counted in block) for block in blocks[1:]], apart
+
+
+def _packed(batch: Batch) -> Batch:
+    """A batch that lies in memory as a hand-made one would, and not as a view of longer rows."""
+    tokens, targets, counted = batch
+    return tokens.contiguous(), targets.contiguous(), counted
+
+
+def _row(name: str, times: Times, characters: list[int], _apart: float) -> tuple[str, ...]:
+    ours = [count / 1000 / taken for count, taken in zip(characters, times["ours"], strict=True)]
+    bare = [count / 1000 / taken for count, taken in zip(characters, times["bare"], strict=True)]
+    ready = ratios(times["bare"], times["ready"])
+    return name, spread(ours), spread(bare), spread(ratios(ours, bare)), spread(ready)
