@@ -76,7 +76,7 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
 def test_every_word_is_in_the_docs() -> None:
     docs = "\n".join(page.read_text() for page in PAGES)
     for word in [*TABLES, *HYPOTHESES, *questions(), *shipped_experiments()]:
-        assert f"`{word}`" in docs, word
+        assert f"`{word}`" in docs or f"## {word}\n" in docs, word
 
 
 def test_every_shipped_experiment_loads() -> None:

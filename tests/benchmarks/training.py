@@ -62,8 +62,7 @@ def run(*, quick: bool) -> Theme:
         rows=[_row(name, *found) for name, found in measured.items()],
         notes=[
             "Ours / bare is the median of the rounds' own ratios.",
-            "Ours with ready batches is the same trainer, given them as the bare loop is: what it gains is what making "
-            "batches costs between updates, and what it still lacks is the rest.",
+            "With ready batches, ours is given them as the bare loop is: the gain is what making batches costs.",
             *(
                 f"Largest difference between the two sides' weights at the end ({name}): {found[2]:.1g}."
                 for name, found in measured.items()
