@@ -8,6 +8,7 @@ import os
 import time
 
 import pyarrow as pa
+import torch
 
 from jobs.context import Run
 from jobs.dump import kept_signals, pieces_of
@@ -28,7 +29,7 @@ BYTES_PER_VALUE = {"exact": 3.3, "half": 1.8, "bfloat16": 1.3}  # of a stored ac
 BYTES_PER_STEP = 2.0  # of steps, predictions and annotations, roughly
 VALUES_PER_SECOND = 15e6  # unrolled, encoded and committed by one core
 SCORED_PER_SECOND = 4e6  # values of one hypothesis, ranks included, by one core
-TIMED_UPDATES = 5
+TIMED_UPDATES = 10
 
 
 def cost_table(run: Run, stages: list[str], workers: int | None) -> pa.Table:
@@ -83,6 +84,7 @@ def _train(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]
     task, corpus = run.task(), run.experiment.corpus
     vocabulary = Vocabulary(task.alphabet(corpus.seed, min(corpus.train, SAMPLE)))
     sample = sequences_of(step_rows(task, vocabulary, corpus.seed, range(min(corpus.train, SAMPLE))))
+    torch.set_num_threads(1)  # as the stage does
     seconds, weights = 0.0, 0
     timed: dict[tuple[object, ...], float] = {}
     for model in models:

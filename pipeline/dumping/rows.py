@@ -16,7 +16,7 @@ from pipeline.tasks.vocabulary import Vocabulary
 from schemas.activations import ACTIVATIONS, PREDICTIONS
 from schemas.signals import SIGNALS
 
-TILE_STEPS = 12_800
+TILE_STEPS = 6_400
 TILE_NEURONS = 8
 
 

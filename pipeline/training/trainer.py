@@ -1,6 +1,7 @@
 """Next-character training: what an update does is a function of (weights, seed, update number) alone."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,10 @@ from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.tasks.sequences import IGNORED, Sequences
 from schemas.experiment import TrainingSettings
 
-# Made together, a batch costs 2 % of a small model's update; made one by one between updates, when the caches hold
-# the model instead of the corpus, 9 %.
+# Batches are made some at a time: one by one, between updates, the caches hold the model instead of the corpus,
+# and making them takes 9 % of a small model's time instead of 2-5 %. Long sequences are made fewer at a time.
 BATCHES_AHEAD = 32
+TOKENS_AHEAD = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,23 +38,27 @@ class Trainer:
         self._seed = seed
         self._parameters = list(model.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
+        self._lengths = sequences.lengths
+        self._batches_ahead = max(
+            1, min(BATCHES_AHEAD, TOKENS_AHEAD // (settings.batch_size * int(self._lengths.max())))
+        )
         self._epoch = -1
         self._order = np.empty(0, np.int64)
 
     def advance(self, train_step: int) -> Span:
         """Update until `train_step` updates have been made."""
-        losses: list[Tensor] = []
+        losses: list[float] = []
         characters = 0
         self.model.train()
         while self.train_step < train_step:
-            ahead = range(self.train_step, min(self.train_step + BATCHES_AHEAD, train_step))
-            for tokens, targets, counted in [self._batch(step) for step in ahead]:
+            ahead = range(self.train_step, min(self.train_step + self._batches_ahead, train_step))
+            for tokens, targets, counted in self._batches(ahead):
                 losses.append(self._update(tokens, targets))
                 characters += counted
         self.model.eval()
-        return Span(float(torch.stack(losses).double().mean()) if losses else None, characters)
+        return Span(math.fsum(losses) / len(losses) if losses else None, characters)
 
-    def _update(self, tokens: Tensor, targets: Tensor) -> Tensor:
+    def _update(self, tokens: Tensor, targets: Tensor) -> float:
         self._optimizer.param_groups[0]["lr"] = learning_rate(self._settings, self.train_step)
         self._optimizer.zero_grad()
         loss = next_character_loss(self.model(tokens), targets)
@@ -60,7 +66,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
         self._optimizer.step()
         self.train_step += 1
-        return loss.detach()
+        return loss.item()
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, as named tensors."""
@@ -82,18 +88,26 @@ class Trainer:
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
 
-    def _batch(self, train_step: int) -> tuple[Tensor, Tensor, int]:
-        """Tokens and targets, both (batch, steps), of an update, and how many targets count."""
+    def _batches(self, train_steps: range) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """Tokens and targets, both (batch, steps), of some updates, and how many targets count."""
+        rows = np.stack([self._rows(train_step) for train_step in train_steps])
+        tokens, real = self._sequences.padded(rows.ravel())
+        targets = np.where(real[:, 1:], tokens[:, 1:], IGNORED)
+        lengths = self._lengths[rows]
+        for batch, longest in enumerate((lengths.max(1) - 1).tolist()):
+            here = slice(batch * rows.shape[1], (batch + 1) * rows.shape[1]), slice(0, longest)
+            counted = int(lengths[batch].sum()) - rows.shape[1]
+            yield torch.from_numpy(tokens[here]), torch.from_numpy(targets[here]), counted
+
+    def _rows(self, train_step: int) -> np.ndarray:
+        """The places of an update's sequences, (batch,)."""
         size = min(self._settings.batch_size, len(self._sequences))
         batches = len(self._sequences) // size  # an epoch's remainder waits for another order
         epoch, place = divmod(train_step, batches)
         if epoch != self._epoch:
             self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._sequences))
             self._epoch = epoch
-        tokens, real = self._sequences.padded(self._order[place * size : (place + 1) * size])
-        counted = real[:, 1:]
-        targets = np.where(counted, tokens[:, 1:], IGNORED)
-        return torch.from_numpy(tokens[:, :-1]), torch.from_numpy(targets), int(np.count_nonzero(counted))
+        return self._order[place * size : (place + 1) * size]
 
 
 def next_character_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ Ours makes its batches as it goes; the bare loop is given them as tensors, padde
 one-hot inputs, take the gradient's norm and clip it, and step a fused Adam. They must end on the same weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -77,8 +77,8 @@ class Ready(Trainer):
 
     given: Sequence[Batch] = ()
 
-    def _batch(self, train_step: int) -> Batch:
-        return self.given[train_step]
+    def _batches(self, train_steps: range) -> Iterator[Batch]:
+        return iter(self.given[train_steps.start : train_steps.stop])
 
 
 class Bare:
@@ -131,7 +131,7 @@ def _compare(experiment: Experiment, updates: int, rounds: int) -> tuple[Times, 
     model = first_model(experiment)
     bare = Bare(model, settings)
     trainer = Trainer(model, sequences, settings, seed=0)
-    batches = [_packed(trainer._batch(step)) for step in range((rounds + 1) * updates)]
+    batches = [_packed(next(trainer._batches(range(step, step + 1)))) for step in range((rounds + 1) * updates)]
     ready = Ready(first_model(experiment), sequences, settings, seed=0)
     ready.given = batches
     blocks = [batches[start : start + updates] for start in range(0, len(batches), updates)]
