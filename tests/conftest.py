@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ TINY = {
 }
 
 
-def tiny_run(root: Path | str, **sections: dict[str, object]) -> Run:
+def tiny_run(root: Path | str, **sections: Mapping[str, object]) -> Run:
     """The tiny experiment in a lake, some of its sections changed; a section with a name is another one."""
     document: dict[str, Any] = dict(TINY)
     for name, changes in sections.items():

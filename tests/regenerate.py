@@ -74,8 +74,8 @@ def _settings() -> Iterator[str]:
     yield "| key | default | meaning |\n|---|---|---|"
     yield "| `name` | required | the experiment's name: small letters, digits and _ |"
     yield f'| `revision` | `""` | {Experiment.model_fields["revision"].description} |'
-    for name, settings in TASK_SETTINGS.items():
-        yield from _section(f'[task] name = "{name}"', settings)
+    for name, task in TASK_SETTINGS.items():
+        yield from _section(f'[task] name = "{name}"', task)
     for name, settings in sections.items():
         if isinstance(settings, type) and issubclass(settings, BaseModel):
             yield from _section(f"[{name}]", settings)

@@ -29,14 +29,14 @@ def main() -> None:
         if when == "before":
             die()
         if when == "during":
-            os.link = lambda *_: die()  # type: ignore[assignment]
+            os.link = lambda *_: die()
         made = create(folder, path, data)
         if when == "after":
             die()
         os.link = link
         return made
 
-    Folder.create = counted  # type: ignore[method-assign]
+    Folder.create = counted  # type: ignore[method-assign, assignment]
     from jobs.__main__ import main as unrolled
 
     sys.exit(unrolled(["run", toml, "--root", root, "--runner", "local"]))

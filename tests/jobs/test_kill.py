@@ -66,7 +66,6 @@ def test_training_goes_on_from_its_last_state(
     tmp_path: Path, undisturbed: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was trained before the kill is not trained again."""
-    from jobs import train
     from pipeline.training.trainer import Trainer
 
     run = tiny_run(tmp_path / "lake", model=SMALL)
@@ -79,7 +78,7 @@ def test_training_goes_on_from_its_last_state(
             raise KeyboardInterrupt  # as a signal would, between two evaluations
         return advance(self, train_step)
 
-    monkeypatch.setattr(train.Trainer, "advance", watched)
+    monkeypatch.setattr(Trainer, "advance", watched)
     with pytest.raises(KeyboardInterrupt):
         do_all(run)
     do_all(run)

@@ -237,8 +237,8 @@ def test_a_stage_by_itself_says_what_it_needs(tmp_path: Path) -> None:
 
 def test_files_that_change_while_a_run_goes_on_are_noticed(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("print(1)\n" * 200)
-    text = {"name": "text", "files": [str(tmp_path / "*.py")], "window": 16}
-    small = {
+    text: dict[str, object] = {"name": "text", "files": [str(tmp_path / "*.py")], "window": 16}
+    small: dict[str, dict[str, object]] = {
         "task": text,
         "corpus": {"train": 20, "valid": 5, "probe": 5},
         "model": {"cell": ["rnn"], "layers": [1]},

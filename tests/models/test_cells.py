@@ -62,15 +62,12 @@ def test_the_lstms_gates_equal_those_of_torchs_cell_step_by_step() -> None:
     lstm = model.recurrent
     assert isinstance(lstm, nn.LSTM)
     inputs = torch.randn(2, 7, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    signals = unroll_layers(inputs, model.architecture, dict(lstm.named_parameters()))[0]
+    weights = dict(lstm.named_parameters())
+    signals = unroll_layers(inputs, model.architecture, weights)[0]
+    biases = weights["bias_ih_l0"] + weights["bias_hh_l0"]
     hidden = cell = torch.zeros(2, 6, dtype=torch.float64)
     for step in range(7):
-        both = (
-            inputs[:, step] @ lstm.weight_ih_l0.T
-            + lstm.bias_ih_l0
-            + hidden @ lstm.weight_hh_l0.T
-            + lstm.bias_hh_l0
-        )
+        both = inputs[:, step] @ weights["weight_ih_l0"].T + hidden @ weights["weight_hh_l0"].T + biases
         gates = {
             name: both[:, 6 * k : 6 * k + 6] for k, name in enumerate(("input", "forget", "candidate", "output"))
         }

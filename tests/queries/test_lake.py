@@ -1,6 +1,7 @@
 """The views and questions over a real lake, against the same facts worked out in another way."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -28,7 +29,7 @@ def lake(tiny_lake: Run) -> Lake:
     return pipeline.open(tiny_lake.root)
 
 
-def one(lake: Lake, query: str) -> object:
+def one(lake: Lake, query: str) -> Any:
     return lake.fetch(query).to_pylist()[0].popitem()[1]
 
 

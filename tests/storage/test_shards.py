@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_changed_bytes_stop_with_their_name(folder: Folder, tmp_path: Path) -> N
 
 
 def test_an_error_while_writing_leaves_nothing(folder: Folder) -> None:
-    def broken() -> object:
+    def broken() -> Iterator[pa.Table]:
         yield rows(10)
         raise RuntimeError("half way")
 

@@ -56,7 +56,7 @@ def test_an_update_is_what_a_bare_loop_would_do() -> None:
             losses.append(cross_entropy(bare.readout(hidden)[0], text[1:], reduction="sum"))
         optimizer.param_groups[0]["lr"] = learning_rate(SETTINGS, step)
         optimizer.zero_grad()
-        (torch.stack(losses).sum() / sum(len(text) - 1 for text in texts)).backward()
+        (torch.stack(losses).sum() / sum(len(text) - 1 for text in texts)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(bare.parameters(), 0.3)
         optimizer.step()
     for one, other in zip(weights(ours), weights(bare), strict=True):
