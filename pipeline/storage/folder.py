@@ -81,7 +81,9 @@ class Folder:
         if self.is_local:
             target = Path(f"{self._path}/{path}")
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary(data).replace(target)
+            beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")  # no lake need be around it
+            beside.write_bytes(data)
+            beside.replace(target)
         else:
             self._files.pipe_file(f"{self._path}/{path}", data)
 
