@@ -11,7 +11,8 @@ from jobs.commands.parser import STAGES, make_parser
 def main(arguments: list[str] | None = None) -> int:
     """Do what was typed; give the exit code.
 
-    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed, 5 storage, 130 and 143 signals.
+    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed, 5 storage, 130 and 143 signals. (4, another run
+    holds the lease, waits for leases.)
     """
     parser = make_parser()
     options = parser.parse_args(arguments)
@@ -39,6 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # `unrolled sql … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:  # the last resort
+        if options.debug:
+            raise
+        print(f"unrolled: a bug: {type(error).__name__}: {error}; --debug shows where", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -36,7 +36,8 @@ def work(piece: Piece) -> list[StoredObject]:
     shard = step_shards(run, "probe")[piece.index]
     steps = read_shards(run.folder, [shard], ["sequence", "token", "char", "determined"])
     rows = annotation_rows(hypothesis, texts_of(steps))
-    return [write_shard(run.folder, ANNOTATIONS, {"run": run.id, "hypothesis": hypothesis}, piece.index, [rows])]
+    partition = {"run": run.id, "hypothesis": hypothesis}
+    return [write_shard(run.folder, ANNOTATIONS, partition, piece.index, [rows], piece.fingerprint)]
 
 
 STAGE = Stage("annotate", units, work, measure="steps")

@@ -10,6 +10,7 @@ from jobs.context import Run
 from pipeline.queries.lake import Lake
 from pipeline.rendering.terminal import coloured_text, format_table, scale_of
 from pipeline.storage.folder import Folder
+from schemas.errors import StorageError
 
 Row = dict[str, Any]
 
@@ -17,7 +18,6 @@ Row = dict[str, Any]
 def print_answer(run: Run) -> None:
     """Print what a complete run has to say, save its picture, and name the next commands."""
     lake = pipeline.open(run.root)
-    lake.catalog.require(run.id, "extrapolate")
     print(f"\n{run.id}\n\nDoes it do its task?\n")
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
@@ -79,11 +79,17 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, wanted: list[str]) -> 
         "select model, train_step, bits_per_char from metrics where run = $run and split = 'valid' order by all",
         {"run": run.id},
     ).to_pylist()
-    parent, _, name = run.root.rstrip("/").rpartition("/")
-    beside = Folder(parent or ("." if not run.root.startswith("/") else "/"))
-    picture = f"{name}-{run.id}.png"
-    beside.replace(picture, draw_answer(run.id, best, texts, curves, sizes, learning))
-    return beside.address(picture)
+    picture = draw_answer(run.id, best, texts, curves, sizes, learning)
+    if run.folder.is_local:
+        parent, _, name = run.root.rpartition("/")
+        beside, path = Folder(parent or "/"), f"{name}-{run.id}.png"
+    else:  # a bucket has nothing beside it
+        beside, path = run.folder, f"_meta/run={run.id}/answer.png"
+    try:
+        beside.replace(path, picture)
+    except StorageError as error:
+        return f"none, {error}"
+    return beside.address(path)
 
 
 def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:

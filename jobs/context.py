@@ -65,6 +65,9 @@ def find_run(experiment: Experiment, root: str) -> Run:
     Raises UsageError when its files hold too few sequences, or characters outside the train split's.
     """
     documents = documents_of(experiment)
+    folder = Folder(root)
+    if folder.is_local:  # workers may run in another folder
+        root = folder.address("").rstrip("/") or "/"
     run = Run(root, experiment, digest_documents(documents) if documents else None)
     task = make_task(experiment.task, documents)
     corpus = experiment.corpus

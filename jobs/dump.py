@@ -59,11 +59,13 @@ def work(piece: Piece) -> list[StoredObject]:
             {**partition, "layer": layer},
             piece.index,
             activation_tiles(unrolled, layer, sequences, run.experiment.dump.precision),
+            piece.fingerprint,
         )
         for layer in range(model.architecture.layers)
     ]
     rows = prediction_rows(unrolled, sequences, Vocabulary(characters))
-    return [*objects, write_shard(run.folder, PREDICTIONS, partition, piece.index, [rows])]
+    objects.append(write_shard(run.folder, PREDICTIONS, partition, piece.index, [rows], piece.fingerprint))
+    return objects
 
 
 STAGE = Stage("dump", units, work, measure="values")

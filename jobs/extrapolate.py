@@ -37,7 +37,7 @@ def work(piece: Piece) -> list[StoredObject]:
     experiment = run.experiment
     rows = extrapolate(model, Vocabulary(characters), run.task(), experiment.corpus.seed, experiment.extrapolate)
     partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
-    return [write_shard(run.folder, EXTRAPOLATION, partition, 0, [rows])]
+    return [write_shard(run.folder, EXTRAPOLATION, partition, 0, [rows], piece.fingerprint)]
 
 
 STAGE = Stage("extrapolate", units, work, measure="sizes")

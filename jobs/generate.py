@@ -45,9 +45,9 @@ def work(piece: Piece) -> list[StoredObject]:
     start, stop, shard = (int(str(arguments[name])) for name in ("start", "stop", "shard"))
     rows = step_rows(run.task(), vocabulary_of(run), run.experiment.corpus.seed, range(start, stop))
     partition = {"run": run.id, "split": arguments["split"]}
-    objects = [write_shard(run.folder, STEPS, partition, shard, [rows])]
+    objects = [write_shard(run.folder, STEPS, partition, shard, [rows], piece.fingerprint)]
     if piece.index == 0:
-        objects.append(write_shard(run.folder, RUNS, {"run": run.id}, 0, [_run_row(run)]))
+        objects.append(write_shard(run.folder, RUNS, {"run": run.id}, 0, [_run_row(run)], piece.fingerprint))
     return objects
 
 

@@ -88,8 +88,11 @@ def publish(run: Run, stage: Stage, runner: Runner) -> int:
     missing: list[tuple[Unit, Plan]] = []
     for unit in stage.units(run):
         plan = unit.plan(run, stage.name)
-        _check_same(folder, run, plan)
-        if read_manifest(folder, run.id, stage.name, unit.name) is None:
+        _check_same(run, plan, read_plan(folder, run.id, stage.name, unit.name))
+        manifest = read_manifest(folder, run.id, stage.name, unit.name)
+        if manifest:
+            _check_same(run, plan, manifest.plan)
+        else:
             missing.append((unit, plan))
     pieces = [piece for unit, plan in missing for piece in _missing_pieces(folder, run, unit, plan)]
     if pieces:
@@ -121,9 +124,8 @@ def replace_stage(run: Run, stage: str) -> None:
         folder.remove(f"_meta/run={run.id}/{name}")
 
 
-def _check_same(folder: Folder, run: Run, plan: Plan) -> None:
+def _check_same(run: Run, plan: Plan, there: Plan | None) -> None:
     """Raise UsageError when the unit was begun with other settings or from other data."""
-    there = read_plan(folder, run.id, plan.stage, plan.unit)
     if there is None or there.fingerprint == plan.fingerprint:
         return
     changes = [
@@ -140,7 +142,8 @@ def _check_same(folder: Folder, run: Run, plan: Plan) -> None:
 
 def _missing_pieces(folder: Folder, run: Run, unit: Unit, plan: Plan) -> Iterable[Piece]:
     data = (plan.model_dump_json(indent=2) + "\n").encode()
-    folder.create(f"{unit_folder(run.id, plan.stage, unit.name)}/plan.json", data)
+    if not folder.create(f"{unit_folder(run.id, plan.stage, unit.name)}/plan.json", data):
+        _check_same(run, plan, read_plan(folder, run.id, plan.stage, unit.name))
     done = recorded_pieces(folder, run.id, plan.stage, unit.name)
     for index, arguments in enumerate(unit.pieces):
         if index not in done:
@@ -171,8 +174,14 @@ def _work(run: Run, stage: Stage, runner: Runner, pieces: list[Piece]) -> None:
 def _write_manifest(folder: Folder, run: Run, unit: Unit, plan: Plan) -> None:
     """Write the manifest last, when each listed object is there with the rows that its record tells."""
     prefix = unit_folder(run.id, plan.stage, unit.name)
-    records = recorded_pieces(folder, run.id, plan.stage, unit.name)
-    objects = [stored for path in records.values() for stored in read_record(folder, path).objects]
+    paths = recorded_pieces(folder, run.id, plan.stage, unit.name).values()
+    records = [read_record(folder, path) for path in paths]
+    if len(records) != plan.pieces or any(record.fingerprint != plan.fingerprint for record in records):
+        raise StorageError(
+            f"{plan.stage} {plan.unit} of {run.id} was changed from outside while it was made: "
+            f"type --replace {plan.stage} to make it again"
+        )
+    objects = [stored for record in records for stored in record.objects]
     for stored in objects:
         if not folder.exists(stored.path):
             raise StorageError(

@@ -4,6 +4,8 @@ from jobs import annotate, dump, extrapolate, generate, score, train
 from jobs.context import Run, begin_run
 from jobs.publish import Stage, publish, replace_stage
 from jobs.runners.base import Runner
+from pipeline.storage.manifests import check_lake
+from schemas.errors import UsageError
 
 STAGES: tuple[Stage, ...] = (
     generate.STAGE,
@@ -20,7 +22,19 @@ def run_stages(run: Run, runner: Runner, only: list[str], replace: str | None = 
 
     A piece that is done is never done again, and a second call finds every manifest there.
     """
-    begin_run(run)
-    if replace:
-        replace_stage(run, replace)
-    return sum(publish(run, stage, runner) for stage in STAGES if stage.name in only)
+    if replace and replace not in only:
+        raise UsageError(
+            f"--replace {replace} makes it again, so it must be among the stages to do: {', '.join(only)}"
+        )
+    if "generate" in only:
+        begin_run(run)
+    else:
+        check_lake(run.folder)
+    published = 0
+    for stage in STAGES:
+        if stage.name == replace:
+            stage.units(run)  # raises when what it reads is not there: nothing is taken away before that
+            replace_stage(run, replace)
+        if stage.name in only:
+            published += publish(run, stage, runner)
+    return published

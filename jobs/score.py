@@ -49,7 +49,7 @@ def work(piece: Piece) -> list[StoredObject]:
             tables.append(score_rows(layer, signal, matrix, values, yes_no=yes_no))
     rows = pa.concat_tables(tables).sort_by([(name, "ascending") for name in SCORES.sort_by])
     partition = {"run": run.id, "hypothesis": hypothesis, "model": model.name, "checkpoint": checkpoint}
-    return [write_shard(run.folder, SCORES, partition, 0, [rows])]
+    return [write_shard(run.folder, SCORES, partition, 0, [rows], piece.fingerprint)]
 
 
 STAGE = Stage("score", units, work, measure="neurons")

@@ -50,7 +50,7 @@ def work(piece: Piece) -> list[StoredObject]:
         trainer.restore(bytes_to_tensors(folder.read(resume)))
     resumed_from = trainer.train_step if folder.exists(resume) else -1
 
-    objects = [_model_row(run, spec, model)]
+    objects = [_model_row(piece, spec, model)]
     for index, train_step in enumerate(settings.evaluation_steps):
         metrics = {"run": run.id, "model": spec.name}
         is_kept = train_step in settings.checkpoint_steps
@@ -62,7 +62,7 @@ def work(piece: Piece) -> list[StoredObject]:
         started = time.monotonic()
         span = trainer.advance(train_step)
         rows = _metrics_rows(train_step, span, time.monotonic() - started, evaluate(model, valid))
-        objects.append(write_shard(folder, METRICS, metrics, index, [rows]))
+        objects.append(write_shard(folder, METRICS, metrics, index, [rows], piece.fingerprint))
         if is_kept:
             files = write_checkpoint(model, vocabulary.characters)
             objects += [commit(folder, paths[name], data) for name, data in files.items()]
@@ -100,13 +100,15 @@ def read_model(run: Run, model: str, checkpoint: int) -> tuple[RecurrentLM, str]
     return read_checkpoint({name: read_verified(run.folder, stored) for name, stored in objects.items()})
 
 
-def _model_row(run: Run, spec: ModelSpec, model: RecurrentLM) -> StoredObject:
+def _model_row(piece: Piece, spec: ModelSpec, model: RecurrentLM) -> StoredObject:
     row = {
         **spec.model_dump(include={"cell", "layers", "hidden_size", "seed"}),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
     rows = pa.Table.from_pylist([row], MODELS.schema)
-    return write_shard(run.folder, MODELS, {"run": run.id, "model": spec.name}, 0, [rows])
+    return write_shard(
+        piece.run.folder, MODELS, {"run": piece.run.id, "model": spec.name}, 0, [rows], piece.fingerprint
+    )
 
 
 def _metrics_rows(train_step: int, span: Span, seconds: float, valid: Evaluation) -> pa.Table:

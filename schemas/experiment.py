@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from schemas.signals import SIGNALS
+from schemas.signals import CELL_SIGNALS, SIGNALS
 from schemas.task_settings import Settings, TaskSettings
 
 CellName = Literal["feedforward", "rnn", "lstm", "gru", "peephole_lstm"]
@@ -93,10 +93,10 @@ class TrainingSettings(Settings):
 
     steps: PositiveInt = Field(2_000, description="updates")
     batch_size: PositiveInt = Field(64, description="sequences of an update")
-    learning_rate: PositiveFloat = Field(0.01, description="Adam's, at its highest")
+    learning_rate: PositiveFloat = Field(0.01, allow_inf_nan=False, description="Adam's, at its highest")
     schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="how the rate falls to 0")
     warmup: int = Field(0, ge=0, description="updates over which the rate rises from 0")
-    clip: PositiveFloat = Field(1.0, description="largest norm of the gradient")
+    clip: PositiveFloat = Field(1.0, allow_inf_nan=False, description="largest norm of the gradient")
     checkpoints: PositiveInt = Field(3, description="weights kept: first (untrained), evenly between, last")
     evaluations: PositiveInt = Field(10, description="evenly spaced evaluations on the valid split")
 
@@ -169,6 +169,15 @@ class Experiment(Settings):
         stray = set(self.score.headline) - set(self.score.hypotheses)
         if stray:
             raise ValueError(f"score.headline names {sorted(stray)}, which score.hypotheses lacks")
+        return self
+
+    @model_validator(mode="after")
+    def _every_cell_has_a_signal(self) -> Self:
+        for cell in self.model.cell:
+            if self.dump.signals != "all" and not set(self.dump.signals) & set(CELL_SIGNALS[cell]):
+                raise ValueError(
+                    f"dump.signals {self.dump.signals} holds none of {cell}: {', '.join(CELL_SIGNALS[cell])}"
+                )
         return self
 
     @property

@@ -34,13 +34,14 @@ def parse_experiment(document: Mapping[str, object], source: str) -> Experiment:
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise UsageError(f"{source}: {_sentence(first)}{more}") from None
+        # Of a union's forms the last is the general one: a list of signals rather than the word all.
+        first = [one for one in error.errors() if one["loc"][:2] == error.errors()[0]["loc"][:2]][-1]
+        raise UsageError(f"{source}: {_sentence(first)}") from None
 
 
 def _sentence(error: ErrorDetails) -> str:  # noqa: PLR0911  # one sentence a kind
-    path = [part for part in error["loc"] if part not in TASK_SETTINGS]
+    path = [part for place, part in enumerate(error["loc"]) if (place, error["loc"][0]) != (1, "task")]
+    path = [part for part in path if not str(part).startswith(("literal[", "list["))]  # which form of a union
     key = ".".join(str(part) for part in path)
     given = error["input"]
     match error["type"]:
@@ -75,8 +76,8 @@ def _choice(kind: str, word: str, known: list[str]) -> str:
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Experiment
-    for part in location[:-1]:
-        if part in TASK_SETTINGS:
+    for place, part in enumerate(location[:-1]):
+        if (place, location[0]) == (1, "task"):
             model = TASK_SETTINGS[str(part)]
         elif part in model.model_fields:
             annotation = model.model_fields[str(part)].annotation

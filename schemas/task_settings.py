@@ -1,8 +1,8 @@
 """The `[task]` section: one class a task, every field with its meaning."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 
 class Settings(BaseModel):
@@ -48,12 +48,18 @@ class TextSettings(Settings):
     include: list[str] = Field(["*"], description="keep files whose name matches one of these patterns")
     exclude: list[str] = Field([], description="then drop files whose name matches one of these patterns")
     maximum_bytes: PositiveInt = Field(50_000_000, description="read files in name order up to this many bytes")
-    window: int = Field(128, ge=0, description="characters of a sequence; 0: a whole file is one sequence")
+    window: int = Field(128, ge=0, description="characters of a sequence, 2 or more; 0: a whole file is one")
     not_utf8: Literal["error", "replace", "skip"] = Field("error", description="what to do with such a file")
     not_ascii: Literal["keep", "replace", "skip"] = Field(
         "keep",
         description="replace: other characters become \N{REPLACEMENT CHARACTER}; skip: such files are left out",
     )
+
+    @model_validator(mode="after")
+    def _a_step_has_a_next(self) -> Self:
+        if self.window == 1:
+            raise ValueError("task.window is 0 or at least 2: one character has no next one to learn")
+        return self
 
 
 TaskSettings = Annotated[

@@ -1,9 +1,10 @@
 """Answers on stdout: as a table for people, as CSV, JSON or Parquet for programs."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable
-from typing import Any
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.csv
@@ -21,7 +22,7 @@ def print_table(table: pa.Table) -> None:
 
 def print_json(table: pa.Table) -> None:
     """One JSON list of rows."""
-    print(json.dumps(table.to_pylist(), default=str, ensure_ascii=False, indent=1))
+    _write_json(table.to_batches())
 
 
 def write_batches(batches: pa.RecordBatchReader, form: str) -> None:
@@ -31,9 +32,7 @@ def write_batches(batches: pa.RecordBatchReader, form: str) -> None:
     elif form == "json":
         _write_json(batches)
     elif form == "csv":
-        with pa.csv.CSVWriter(sys.stdout.buffer, batches.schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
+        _write_csv(batches)
     else:
         with pq.ParquetWriter(sys.stdout.buffer, batches.schema, compression="zstd") as writer:
             for batch in batches:
@@ -56,10 +55,41 @@ def _write_json(batches: Iterable[pa.RecordBatch]) -> None:
     opening = "["
     for batch in batches:
         for row in batch.to_pylist():
-            print(f"{opening}\n{json.dumps(row, default=_plain, ensure_ascii=False)}", end="")
+            print(f"{opening}\n{_json(row)}", end="")
             opening = ","
     print("[]" if opening == "[" else "\n]")
 
 
-def _plain(value: Any) -> str:
-    return str(value)
+def _write_csv(batches: pa.RecordBatchReader) -> None:
+    """As CSV; lists and structs, which CSV has no form for, as JSON."""
+    nested = [pa.types.is_nested(field.type) for field in batches.schema]
+    types = [pa.string() if deep else field.type for deep, field in zip(nested, batches.schema, strict=True)]
+    schema = pa.schema(list(zip(batches.schema.names, types, strict=True)))
+    with pa.csv.CSVWriter(sys.stdout.buffer, schema) as writer:
+        for batch in batches:
+            columns = [
+                pa.array(map(_json, column.to_pylist()), pa.string()) if deep else column
+                for deep, column in zip(nested, batch.columns, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _json(value: object) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    """What JSON has a form for: sums are whole numbers, and what is no number is null."""
+    match value:
+        case dict():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list():
+            return [_plain(item) for item in value]
+        case Decimal():
+            return int(value) if value == int(value) else float(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case _:
+            return str(value)

@@ -57,11 +57,18 @@ def _add_stage_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting, as training.steps=500; may be given again",
     )
     parser.add_argument("--runner", choices=("ray", "local"), default="ray", help="on Ray, or in this process")
-    parser.add_argument("--workers", type=int, metavar="N", help="cores of the Ray that is started (all)")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="cores of the Ray that is started (all)")
     parser.add_argument(
         "--plan", action="store_true", help="say what would be done and what it costs; write nothing"
     )
     parser.add_argument("--replace", choices=STAGES, metavar="STAGE", help="make a stage and its readers again")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
 
 
 def _add_runs(

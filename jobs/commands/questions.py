@@ -30,10 +30,18 @@ def sql(options: argparse.Namespace) -> None:
     lake = pipeline.open(options.root)
     if options.file:
         question = _question(options.file)
-        batches = lake.batches(question.sql, question.complete(given) if question.question else given)
+        values = question.complete(given) if question.question else given
+        if "run" in values:
+            values = {**values, "run": resolve_run(lake, str(values["run"]))}
+        batches = lake.batches(question.sql, values)
     else:
         batches = lake.batches(options.query, given)
-    write_batches(batches, options.format)
+    try:
+        write_batches(batches, options.format)
+    except OSError as error:  # DuckDB's, from a batch that was computed late
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise UsageError(str(error)) from None
 
 
 def top(options: argparse.Namespace) -> None:
@@ -57,6 +65,10 @@ def top(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
         limit=options.limit,
     )
+    if not len(table):
+        raise UsageError(
+            f"{run} has no {options.measure} of {options.hypothesis} there; auc is for yes/no hypotheses"
+        )
     (print_json if options.json else print_table)(table)
 
 
@@ -100,8 +112,9 @@ def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: st
     if layer >= found["layers"] or neuron >= found["hidden_size"]:
         last = f"L{found['layers'] - 1}/N{found['hidden_size'] - 1}"
         raise UsageError(f"{model} has no neuron L{layer}/N{neuron}: its last is {last}")
-    signals = CELL_SIGNALS[found["cell"]]
-    signal = asked or ("cell_state" if "cell_state" in signals else "hidden_state")
+    dumped = lake.catalog.dumped_signals(run)
+    signals = [signal for signal in CELL_SIGNALS[found["cell"]] if signal in dumped]
+    signal = asked or next((signal for signal in ("cell_state", "hidden_state") if signal in signals), signals[0])
     if signal not in signals:
         raise unknown(f"signal of {found['cell']}", signal, signals)
     return signal

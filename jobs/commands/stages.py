@@ -5,7 +5,7 @@ import sys
 
 from jobs.answer import print_answer
 from jobs.commands.output import print_table
-from jobs.context import find_run
+from jobs.context import Run, find_run
 from jobs.cost import cost_table
 from jobs.experiment_file import load_experiment
 from jobs.run import STAGES, run_stages
@@ -19,9 +19,9 @@ NAMES = [stage.name for stage in STAGES]
 def run(options: argparse.Namespace) -> None:
     """Every stage up to --until, then the answer."""
     only = NAMES[: NAMES.index(options.until) + 1] if options.until else NAMES
-    _do(options, only)
+    done = _do(options, only)
     if not options.plan and only == NAMES:
-        print_answer(find_run(load_experiment(options.experiment, options.overrides), options.root))
+        print_answer(done)
 
 
 def one_stage(options: argparse.Namespace) -> None:
@@ -29,19 +29,20 @@ def one_stage(options: argparse.Namespace) -> None:
     _do(options, [options.command])
 
 
-def _do(options: argparse.Namespace, only: list[str]) -> None:
+def _do(options: argparse.Namespace, only: list[str]) -> Run:
     experiment = load_experiment(options.experiment, options.overrides)
     for hypothesis in experiment.score.hypotheses:
         find_hypothesis(hypothesis)  # an unknown one is an error before anything is written
     found = find_run(experiment, options.root)
     if options.plan:
         print_table(cost_table(found, only, options.workers))
-        return
+        return found
     print(f"{found.id} in {options.root}", file=sys.stderr)
     with _runner(options) as runner:
         published = run_stages(found, runner, only, options.replace)
     if not published:
         print(f"nothing to do: {found.id} has all of {', '.join(only)} already", file=sys.stderr)
+    return found
 
 
 def _runner(options: argparse.Namespace) -> Runner:

@@ -6,6 +6,7 @@ the loopback address and stopped at the end.
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ import ray
 from ray.exceptions import RayTaskError
 
 from jobs.runners.base import Plan
+from schemas.errors import UsageError
 
 # Tasks under way for each core: one runs while the next waits at its worker.
 WINDOW = 2
@@ -66,7 +68,18 @@ class RayRunner:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing phones home
         # 0: Ray leaves CUDA_VISIBLE_DEVICES as it is; without this it warns that it will.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        address = os.environ.get("RAY_ADDRESS")
+        os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # a failed piece is told once, by us
+        ours = signal.getsignal(signal.SIGTERM)
+        try:
+            self._init(os.environ.get("RAY_ADDRESS"))
+        except (ConnectionError, RuntimeError, TimeoutError) as error:
+            raise UsageError(
+                f"Ray does not answer (RAY_ADDRESS is {os.environ.get('RAY_ADDRESS')}): {error}"
+            ) from None
+        finally:
+            signal.signal(signal.SIGTERM, ours)  # Ray puts its own in place, which ends in a stack trace
+
+    def _init(self, address: str | None) -> None:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             return

@@ -47,7 +47,8 @@ def activation_tiles(unrolled: Unrolled, layer: int, sequences: Sequences, preci
 def prediction_rows(unrolled: Unrolled, sequences: Sequences, vocabulary: Vocabulary) -> pa.Table:
     """A row for each step."""
     lengths = sequences.lengths
-    last = np.isnan(unrolled.loss)
+    last = np.zeros(len(unrolled.loss), bool)
+    last[sequences.offsets[1:] - 1] = True
     characters = pa.array(list(vocabulary.characters), pa.string())
     columns = {
         "sequence": np.repeat(sequences.ids, lengths),

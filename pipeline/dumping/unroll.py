@@ -34,7 +34,7 @@ def unroll(model: RecurrentLM, sequences: Sequences, names: Sequence[str]) -> Un
     ]
     loss, entropy = np.empty(steps, np.float32), np.empty(steps, np.float32)
     predicted = np.empty(steps, np.int64)
-    for start, stop in _batches(sequences):
+    for start, stop in sequences.batches(BATCH_STEPS):
         part = sequences.take(start, stop)
         here = slice(sequences.offsets[start], sequences.offsets[stop])
         tokens, real = part.padded(np.arange(len(part)))
@@ -47,17 +47,6 @@ def unroll(model: RecurrentLM, sequences: Sequences, names: Sequence[str]) -> Un
             targets = torch.from_numpy(next_tokens(tokens, real))[mask]
             loss[here], predicted[here], entropy[here] = _predictions(logits[mask], targets)
     return Unrolled(signals, loss, predicted, entropy)
-
-
-def _batches(sequences: Sequences) -> list[tuple[int, int]]:
-    """Runs of sequences whose padded size stays near BATCH_STEPS."""
-    batches, start, longest = [], 0, 0
-    for place, length in enumerate(sequences.lengths.tolist()):
-        longest = max(longest, length)
-        if place > start and longest * (place + 1 - start) > BATCH_STEPS:
-            batches.append((start, place))
-            start, longest = place, length
-    return [*batches, (start, len(sequences))]
 
 
 def _predictions(logits: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from pipeline.models import cells
 from pipeline.models.cells import Signals, Weights
 from schemas.experiment import Architecture
 
-GATES = {"feedforward": 1, "rnn": 1, "lstm": 4, "gru": 3, "peephole_lstm": 4}
+STACKED_GATES = {"feedforward": 1, "rnn": 1, "lstm": 4, "gru": 3, "peephole_lstm": 4}
 FUSED: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -48,7 +48,7 @@ class Layers(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        neurons, rows = architecture.hidden_size, GATES[architecture.cell] * architecture.hidden_size
+        neurons, rows = architecture.hidden_size, STACKED_GATES[architecture.cell] * architecture.hidden_size
         bound = neurons**-0.5  # as torch's recurrent modules begin
         for layer in range(architecture.layers):
             features = architecture.vocabulary_size if layer == 0 else neurons

@@ -10,6 +10,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import check_lake
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
+from schemas.signals import SIGNALS
 from schemas.stages import STAGES, expected_units
 
 
@@ -27,25 +28,32 @@ class Catalog:
         return {run: f"lacks {stage}" if (stage := self.missing_stage(run)) else "complete" for run in self.runs}
 
     def missing_stage(self, run: str) -> str | None:
-        """The first stage that a run has not finished, None when it is complete."""
-        finished = {(manifest.plan.stage, manifest.plan.unit) for manifest in self.manifests[run]}
-        begun = set(self.begun[run])
+        """The first stage that a run needs and has not begun, or has begun and not finished; None: complete."""
         for stage in STAGES:
-            expected = {(stage, unit) for unit in expected_units(stage, self.runs[run])}
-            if not expected | {unit for unit in begun if unit[0] == stage} <= finished:
+            begun = {unit for name, unit in self.begun[run] if name == stage}
+            needed = bool(expected_units(stage, self.runs[run]))
+            if (needed and not begun) or not begun <= self._finished(run, stage):
                 return stage
         return None
 
+    def _finished(self, run: str, stage: str) -> set[str]:
+        return {manifest.plan.unit for manifest in self.manifests[run] if manifest.plan.stage == stage}
+
     def require(self, run: str, stage: str) -> None:
-        """Raise UsageError when a run is unknown, or has not finished a stage."""
+        """Raise UsageError when a run is unknown, or has not finished any unit of a stage."""
         if run not in self.runs:
             raise unknown("run", run, self.runs)
-        missing = self.missing_stage(run)
-        if missing and STAGES.index(missing) <= STAGES.index(stage):
+        if not self._finished(run, stage):
             raise UsageError(
-                f"{run} is not complete: it lacks {missing}; go on with `unrolled run "
+                f"{run} is not complete: it lacks {self.missing_stage(run)}; go on with `unrolled run "
                 f"{self.runs[run].experiment['name']} --root …`, the command that began it"
             )
+
+    def dumped_signals(self, run: str) -> tuple[str, ...]:
+        """The signals that a run's dumps were asked for."""
+        plans = [manifest.plan for manifest in self.manifests[run] if manifest.plan.stage == "dump"]
+        asked = plans[0].settings["signals"] if plans else "all"
+        return SIGNALS if asked == "all" else tuple(s for s in SIGNALS if isinstance(asked, list) and s in asked)
 
     def paths(self, table: str) -> list[str]:
         """The shards of a table, over all runs."""

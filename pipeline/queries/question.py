@@ -85,5 +85,9 @@ def parse_question(name: str, text: str) -> Question:
     if len(asked) != 1 or len(tables) != 1:
         raise ValueError(f"{name}.sql needs one `-- question:` and one `-- tables:` line in its header")
     matches = [_PARAMETER.fullmatch(line) for line in lines if line.startswith("-- parameter ")]
+    if not all(matches):
+        raise ValueError(
+            f"{name}.sql has a parameter line that is not `-- parameter NAME TYPE [= DEFAULT]: meaning`"
+        )
     parameters = tuple(Parameter(*match.groups()) for match in matches if match)
     return Question(name, asked[0], parameters, tuple(tables[0].split(", ")), text)

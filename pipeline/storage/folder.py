@@ -3,6 +3,7 @@
 import os
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,14 +79,17 @@ class Folder:
 
     def replace(self, path: str, data: bytes) -> None:
         """Write an object over whatever has its name: for pictures and resume states, never for shards."""
-        if self.is_local:
-            target = Path(f"{self._path}/{path}")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")  # no lake need be around it
-            beside.write_bytes(data)
-            beside.replace(target)
-        else:
-            self._files.pipe_file(f"{self._path}/{path}", data)
+        try:
+            if self.is_local:
+                target = Path(f"{self._path}/{path}")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")  # no lake need be around it
+                beside.write_bytes(data)
+                beside.replace(target)
+            else:
+                self._files.pipe_file(f"{self._path}/{path}", data)
+        except OSError as error:
+            raise StorageError(f"cannot write {self.address(path)}: {error.strerror or error}") from error
 
     def remove(self, prefix: str) -> None:
         """Remove an object, or everything below a prefix."""
@@ -129,5 +133,6 @@ class Folder:
 
     def _forget_old_temporaries(self) -> None:
         for path in Path(self._path, TEMPORARY).iterdir():
-            if time.time() - path.stat().st_mtime > _DAY:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another writer's, which has just got its name
+                if time.time() - path.stat().st_mtime > _DAY:
+                    path.unlink()

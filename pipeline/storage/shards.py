@@ -14,6 +14,7 @@ from schemas.table import Table
 # Floats: all first bytes, then all second bytes …, which zstd packs a fifth smaller than plain ones.
 # Keys of a sorted table: differences from row to row, nearly all 0 or 1. The rest: a dictionary.
 _DELTA = ("sequence", "step")
+PLAN = "unrolled.plan"
 
 
 def write_shard(
@@ -22,11 +23,23 @@ def write_shard(
     partition: Mapping[str, object],
     index: int,
     row_groups: Iterable[pa.Table],
+    plan: str,
 ) -> StoredObject:
     """Write one shard, a row group for each given table, unless one of its name is there already.
 
+    Args:
+        folder: the lake.
+        table: the shard's table.
+        partition: a value for each of its partition columns.
+        index: the shard's number within the partition.
+        row_groups: its rows.
+        plan: fingerprint of the plan that it belongs to; kept in the shard's metadata.
+
     Returns:
         What lies in the lake afterwards: the first writer's shard, whoever that was.
+
+    Raises:
+        StorageError: a shard of another plan has the name.
     """
     buffer = pa.BufferOutputStream()
     schema = table.schema
@@ -43,14 +56,21 @@ def write_shard(
     ) as writer:
         for rows in row_groups:
             writer.write_table(rows, row_group_size=max(1, len(rows)))
-    return commit(folder, table.shard_path(partition, index), buffer.getvalue().to_pybytes(), table.name)
+        writer.add_key_value_metadata({PLAN: plan})
+    path = table.shard_path(partition, index)
+    data = buffer.getvalue().to_pybytes()
+    if folder.create(path, data):
+        return _description(folder, path, data, table.name)
+    if _metadata(folder, path).metadata.get(PLAN.encode()) != plan.encode():
+        raise StorageError(f"{folder.address(path)} was written under another plan: type --replace and its stage")
+    return describe(folder, path, table.name)
 
 
-def commit(folder: Folder, path: str, data: bytes, table: str | None = None) -> StoredObject:
-    """Create an object; where the name is taken the first writer won, and its object is described."""
+def commit(folder: Folder, path: str, data: bytes) -> StoredObject:
+    """Create a file; where the name is taken the first writer won, and its file is described."""
     if not folder.create(path, data):
-        return describe(folder, path, table)
-    return _description(folder, path, data, table)
+        return describe(folder, path)
+    return _description(folder, path, data, None)
 
 
 def describe(folder: Folder, path: str, table: str | None = None) -> StoredObject:
@@ -60,12 +80,16 @@ def describe(folder: Folder, path: str, table: str | None = None) -> StoredObjec
 
 def count_rows(folder: Folder, path: str) -> int:
     """The rows that a shard's footer tells. Raises StorageError when it is no whole Parquet file."""
+    rows: int = _metadata(folder, path).num_rows
+    return rows
+
+
+def _metadata(folder: Folder, path: str) -> pq.FileMetaData:
     try:
         with folder.open(path) as file:
-            rows: int = pq.read_metadata(file).num_rows
+            return pq.read_metadata(file)
     except pa.ArrowInvalid as error:
         raise StorageError(f"{folder.address(path)} is not a whole Parquet file: {error}") from None
-    return rows
 
 
 def _description(folder: Folder, path: str, data: bytes, table: str | None) -> StoredObject:

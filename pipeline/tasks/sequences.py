@@ -52,6 +52,16 @@ class Sequences:
         tokens = self.tokens.take(starts[:, None] + steps, mode="clip")
         return tokens.astype(np.int64), steps < lengths[:, None]
 
+    def batches(self, steps: int) -> list[tuple[int, int]]:
+        """Runs of sequences, as (start, stop), whose padded size is at most `steps` or which are one sequence."""
+        batches, start, longest = [], 0, 0
+        for place, length in enumerate(self.lengths.tolist()):
+            longest = max(longest, length)
+            if place > start and longest * (place + 1 - start) > steps:
+                batches.append((start, place))
+                start, longest = place, length
+        return [*batches, (start, len(self))]
+
 
 def next_tokens(tokens: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Targets of padded tokens, (B, T) int64: the next token, IGNORED after a sequence's last step."""

@@ -30,7 +30,7 @@ class Text:
         self._orders: dict[int, tuple[list[int], list[int]]] = {}
 
     def _windows(self, document: Document) -> int:
-        return len(document.text) // self._window if self._window else min(1, len(document.text))
+        return len(document.text) // self._window if self._window else int(len(document.text) > 1)
 
     @cached_property
     def available(self) -> int | None:

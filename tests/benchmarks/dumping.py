@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 
 from pipeline.dumping.precision import MANTISSA_BITS
 from pipeline.dumping.rows import activation_tiles
-from pipeline.dumping.unroll import Unrolled, _batches, unroll
+from pipeline.dumping.unroll import BATCH_STEPS, Unrolled, unroll
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.storage.folder import Folder
 from pipeline.storage.shards import write_shard
@@ -94,7 +94,7 @@ def _sides(model: RecurrentLM, sequences: Sequences, stored: dict[str, int]) -> 
     """The sides by name; each that writes notes its bytes in `stored`."""
     batches = [
         torch.from_numpy(part.padded(np.arange(len(part)))[0])
-        for part in (sequences.take(start, stop) for start, stop in _batches(sequences))
+        for part in (sequences.take(start, stop) for start, stop in sequences.batches(BATCH_STEPS))
     ]
     names = CELL_SIGNALS["lstm"]
     made = unroll(model, sequences, names)
@@ -131,7 +131,7 @@ def _write(unrolled: Unrolled, sequences: Sequences, precision: str) -> int:
         for layer in range(len(unrolled.signals)):
             partition = {"run": "benchmark", "model": "lstm", "checkpoint": 0, "layer": layer}
             tiles = activation_tiles(unrolled, layer, sequences, precision)
-            written += write_shard(Folder(root), ACTIVATIONS, partition, 0, tiles).bytes
+            written += write_shard(Folder(root), ACTIVATIONS, partition, 0, tiles, "benchmark").bytes
     return written
 
 

@@ -9,7 +9,7 @@ from pipeline.dumping import rows as dumped_rows
 from pipeline.dumping import unroll as unrolling
 from pipeline.dumping.rows import activation_tiles, prediction_rows
 from pipeline.dumping.unroll import unroll
-from pipeline.models.recurrent_lm import GATES, make_model
+from pipeline.models.recurrent_lm import STACKED_GATES, make_model
 from pipeline.tasks import make_task
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.activations import ACTIVATIONS, PREDICTIONS
@@ -34,7 +34,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dumped_rows, "TILE_STEPS", 90)
 
 
-@pytest.mark.parametrize("cell", GATES)
+@pytest.mark.parametrize("cell", STACKED_GATES)
 def test_every_neuron_and_step_is_there_once_with_its_own_value(cell: str) -> None:
     """Against the plainest way: each sequence run alone, each value looked up by its keys."""
     network = model(cell)

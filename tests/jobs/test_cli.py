@@ -159,6 +159,32 @@ def test_sql_from_files_and_questions(typed: Typed, tmp_path: Path, tiny_lake: R
     assert "Which neurons follow a hypothesis best?" in typed("sql", "--questions")
 
 
+def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:
+    query = "select sum(2) as whole, [1, 2] as list, 'nan'::float as nothing, date '2026-01-02' as day"
+    told = {"whole": 2, "list": [1, 2], "nothing": None, "day": "2026-01-02"}
+    assert json.loads(typed("sql", query, "--format", "json")) == [told]
+    script = [sys.executable, "-m", "jobs", "sql", query, "--root", typed.root, "--format", "csv"]
+    lines = subprocess.run(script, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert lines[1] == '2,"[1, 2]",nan,2026-01-02'
+
+
+def test_a_bug_is_one_line(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.commands.questions.top", lambda _: 1 / 0)
+    typed("top", "tiny", "--hypothesis", "count_a", code=1)
+    assert typed.err == "unrolled: a bug: ZeroDivisionError: division by zero; --debug shows where\n"
+
+
+def test_what_was_not_dumped_is_not_shown(typed: Typed, tmp_path: Path) -> None:
+    lstm = {"cell": ["lstm"], "layers": [1]}
+    run = tiny_run(tmp_path / "lake", model=lstm, dump={"signals": ["hidden_state"], "checkpoints": "last"})
+    do_all(run)
+    assert typed("show", "tiny", "lstm-1x5-seed0", "L0/N0", root=run.root).startswith(
+        "lstm-1x5-seed0 L0/N0 hidden_state"
+    )
+    typed("show", "tiny", "lstm-1x5-seed0", "L0/N0", "--signal", "forget_gate", root=run.root, code=2)
+    assert "unknown signal of lstm 'forget_gate'" in typed.err
+
+
 def test_a_long_answer_is_cut_on_screen_and_says_so(typed: Typed) -> None:
     out = typed("sql", "from activations")
     assert len(out.splitlines()) == 202
@@ -245,6 +271,9 @@ BAD: list[tuple[list[str], str]] = [
     (["show", "tiny", "gru-1x5-seed0", "L0/N0", "--signal", "cell_state"], "unknown signal of gru 'cell_state'"),
     (["show", "tiny", "lstm-1x5-seed0", "L0/N0", "--checkpoint", "7"], "nothing was dumped there"),
     (["runs", "rm"], "which run?"),
+    (["top", "tiny", "--hypothesis", "count_a", "--measure", "auc"], "has no auc of count_a there"),
+    (["sql", "-f", "cell_equation", "--set", "run=nope"], "unknown run 'nope'"),
+    (["sql", "select error('late') from range(900000) where range = 800000"], "late"),
 ]
 
 

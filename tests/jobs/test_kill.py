@@ -109,13 +109,16 @@ def test_a_ray_driver_killed_while_it_trains_is_resumed(tmp_path: Path, tiny_lak
     assert digests(root) == digests(tiny_lake.root)
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("runner", ["local", "ray"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_its_code_and_no_traceback(
-    tmp_path: Path, undisturbed: Run, number: int, code: int
+    tmp_path: Path, undisturbed: Run, number: int, code: int, runner: str
 ) -> None:
     toml = write_toml(tmp_path / "tiny.toml", undisturbed.experiment)
     root = tmp_path / "lake"
-    command = [sys.executable, "-m", "jobs", "run", str(toml), "--root", str(root), "--runner", "local"]
+    command = [sys.executable, "-m", "jobs", "run", str(toml), "--root", str(root), "--runner", runner]
     command += ["--set", "training.steps=100000"]
     job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60

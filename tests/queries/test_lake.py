@@ -135,6 +135,7 @@ def test_answers_open_in_pandas_polars_and_arrow(lake: Lake) -> None:
         ("copy models to '/tmp/x.csv'", "only SELECT is allowed, not COPY"),
         ("drop view models", "only SELECT is allowed, not DROP"),
         ("explain analyze drop view models", "only SELECT is allowed, not DROP"),
+        ("-- explain \ncopy (select 1) to 'x.parquet';\nselect 1", "one SELECT at a time, not 2"),
         ("select 1; select 2", "one SELECT at a time, not 2"),
         ("", "one SELECT at a time, not 0"),
         ("select * from read_csv('/etc/passwd')", "disabled by configuration"),

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Folder:
 
 def test_a_shard_comes_back_and_is_described(folder: Folder) -> None:
     tables = [rows(10, 1), rows(7, 2)]
-    stored = write_shard(folder, ACTIVATIONS, PARTITION, 2, iter(tables))
+    stored = write_shard(folder, ACTIVATIONS, PARTITION, 2, iter(tables), "plan1")
     assert stored.path == "activations/run=r-1/model=m/checkpoint=0/layer=0/part-00002.parquet"
     assert stored.rows == count_rows(folder, stored.path) == 17
     assert stored == describe(folder, stored.path, "activations")
@@ -43,20 +43,27 @@ def test_a_shard_comes_back_and_is_described(folder: Folder) -> None:
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     one, other = (
-        write_shard(Folder(str(tmp_path / name)), ACTIVATIONS, PARTITION, 0, [rows(1000)]) for name in ("a", "b")
+        write_shard(Folder(str(tmp_path / name)), ACTIVATIONS, PARTITION, 0, [rows(1000)], "plan1")
+        for name in ("a", "b")
     )
     assert one == other
 
 
 def test_the_first_writer_wins(folder: Folder) -> None:
-    first = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)])
-    late = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(12, 2)])
+    first = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)], "plan1")
+    late = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(12, 2)], "plan1")
     assert late == first
     assert read_shards(folder, [first], ["input_gate"])["input_gate"] == rows(10, 1)["input_gate"]
 
 
+def test_a_shard_of_another_plan_is_never_taken_for_ones_own(folder: Folder) -> None:
+    write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)], "plan1")
+    with pytest.raises(StorageError, match=r"part-00000\.parquet was written under another plan: type --replace"):
+        write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)], "plan2")
+
+
 def test_changed_bytes_stop_with_their_name(folder: Folder, tmp_path: Path) -> None:
-    stored = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10)])
+    stored = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10)], "plan1")
     path = tmp_path / stored.path
     data = bytearray(path.read_bytes())
     data[40] ^= 1
@@ -74,7 +81,7 @@ def test_an_error_while_writing_leaves_nothing(folder: Folder) -> None:
         raise RuntimeError("half way")
 
     with pytest.raises(RuntimeError, match="half way"):
-        write_shard(folder, ACTIVATIONS, PARTITION, 0, broken())
+        write_shard(folder, ACTIVATIONS, PARTITION, 0, broken(), "plan1")
     assert folder.list() == []
 
 

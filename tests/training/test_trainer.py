@@ -133,7 +133,7 @@ def test_accuracy_counts_whole_sequences_and_only_where_something_is_determined(
 
 def test_an_evaluation_does_not_depend_on_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluate(model(), SEQUENCES)
-    monkeypatch.setattr("pipeline.training.evaluate.BATCH", 7)
+    monkeypatch.setattr("pipeline.training.evaluate.BATCH_STEPS", 50)
     parts = evaluate(model(), SEQUENCES)
     assert parts.loss == pytest.approx(whole.loss, rel=1e-6)
     assert parts.accuracy == whole.accuracy
