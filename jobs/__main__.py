@@ -7,6 +7,8 @@ from types import FrameType
 
 from jobs.commands.parser import STAGES, make_parser
 
+_received: list[int] = []  # signals, so that the exit code can tell which it was
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what was typed; give the exit code.
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("unrolled: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+        return 128 + (_received[-1] if _received else signal.SIGINT)
     except BrokenPipeError:  # `unrolled sql … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:  # the last resort
@@ -49,14 +51,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argparse gives untyped options
-    from jobs.commands import questions, runs, stages
+    if name == "run" or name in STAGES:
+        from jobs.commands import stages  # with torch, which takes a second
 
-    commands = {"run": stages.run, "runs": runs.runs, "sql": questions.sql, "top": questions.top}
-    return stages.one_stage if name in STAGES else {**commands, "show": questions.show}[name]
+        return stages.run if name == "run" else stages.one_stage
+    from jobs.commands import questions, runs
+
+    return {"runs": runs.runs, "sql": questions.sql, "top": questions.top, "show": questions.show}[name]
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    """Stop as Ctrl-C does: it is the one exception that Ray lets through from a signal."""
+    _received.append(number)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """The answer of a run, in words, colours and a picture; every figure is read back from the lake by SQL."""
 
+import os
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 import pipeline
+from jobs.commands.output import wants_colour
 from jobs.context import Run
 from pipeline.queries.lake import Lake
-from pipeline.rendering.terminal import coloured_text, format_table, scale_of
+from pipeline.rendering.terminal import coloured_text, format_table, legend, scale_of
 from pipeline.storage.folder import Folder
 from schemas.errors import StorageError
 
@@ -49,9 +53,11 @@ def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> Row | None:
     best: Row = found[0]
     print(f"\n{best['model']} L{best['layer']}/N{best['neuron']} {best['signal']}, over a few sequences:\n")
     texts = _texts(lake, run, best)
+    colour = wants_colour()
     scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
+    print(f"  {legend(scale, colour=colour)}\n")
     for row in texts:
-        print(_indented(coloured_text(row["text"], row["values"], scale, colour=sys.stdout.isatty())))
+        print(_indented(coloured_text(row["text"], row["values"], scale, colour=colour)))
     return best
 
 
@@ -106,8 +112,10 @@ def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:
     if len(commands) < 3:
         commands.append(f"unrolled runs show {run.id}{root}")
     print("\nType next:\n")
+    # After `make demo` the command is in .venv/bin, which need not be on the path.
+    here = "" if shutil.which("unrolled") else f"{os.path.relpath(Path(sys.executable).parent)}/"
     for command in commands:
-        print(f"  {command}")
+        print(f"  {here}{command}")
 
 
 def _indented(text: str) -> str:

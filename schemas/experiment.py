@@ -16,7 +16,11 @@ SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the sig
 
 
 class CorpusSettings(Settings):
-    """How many sequences, and from which seed."""
+    """How many sequences, and from which seed.
+
+    Splits follow one another: train, valid, probe. Files are put in an order that the seed decides and cut one by
+    one, so that splits hold different files, but for one at each border.
+    """
 
     seed: int = Field(0, ge=0, description="of the sequences")
     train: PositiveInt = Field(20_000, description="sequences to train on")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable
 from decimal import Decimal
@@ -13,6 +14,11 @@ import pyarrow.parquet as pq
 from pipeline.rendering.terminal import format_table
 
 ROWS_SHOWN = 200  # of a table on screen; the other formats give every row
+
+
+def wants_colour() -> bool:
+    """Whether stdout is a terminal whose owner has not asked for none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def print_table(table: pa.Table) -> None:

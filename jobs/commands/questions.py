@@ -2,18 +2,17 @@
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 
 import pipeline
-from jobs.commands.output import print_json, print_table, write_batches
+from jobs.commands.output import print_json, print_table, wants_colour, write_batches
 from jobs.commands.runs import resolve_run
 from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import Question, parse_question, questions
-from pipeline.rendering.terminal import coloured_text, scale_of
+from pipeline.rendering.terminal import coloured_text, legend, scale_of
 from schemas.errors import UsageError, unknown
 from schemas.signals import CELL_SIGNALS, SIGNALS
 
@@ -95,11 +94,12 @@ def show(options: argparse.Namespace) -> None:
         return
     if not len(table):
         raise UsageError(f"nothing was dumped there: {run} has other checkpoints or sequences")
-    print(f"{options.model} {options.neuron} {signal}")
     scale = scale_of(signal, [value for values in table["values"].to_pylist() for value in values])
+    colour = wants_colour()
+    print(f"{options.model} {options.neuron} {signal}: {legend(scale, colour=colour)}")
     for row in table.to_pylist():
-        print(f"\n{row['sequence']}")
-        print(coloured_text(row["text"], row["values"], scale, colour=sys.stdout.isatty()))
+        print(f"\nsequence {row['sequence']}")
+        print(coloured_text(row["text"], row["values"], scale, colour=colour))
 
 
 def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: str | None) -> str:

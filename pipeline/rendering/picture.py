@@ -12,7 +12,9 @@ from pipeline.rendering.terminal import VISIBLE, colour_of, scale_of
 
 Rows = Sequence[Mapping[str, Any]]
 TEXT_COLUMNS = 64  # characters of a text that are drawn
-COLOURS = ("#e66101", "#2166ac", "#1b7837", "#762a83")  # told apart when colours are hard to tell
+# Told apart when colours are hard to tell; the marker changes too, model by model.
+COLOURS = ("#e66101", "#2166ac", "#1b7837", "#762a83", "#c51b7d", "#4d4d4d", "#8c510a", "#35978f")
+MARKERS = "osv^Dx+*"
 
 
 def draw_answer(
@@ -86,7 +88,15 @@ def _draw_lines(axes: Axes, rows: Rows, x: str, y: str, title: str) -> None:
     for index, model in enumerate(models):
         own = [row for row in rows if row["model"] == model]
         colour = COLOURS[index % len(COLOURS)]
-        axes.plot([row[x] for row in own], [row[y] for row in own], label=model, color=colour, marker=".")
+        axes.plot(
+            [row[x] for row in own],
+            [row[y] for row in own],
+            label=model,
+            color=colour,
+            marker=MARKERS[index % len(MARKERS)],
+            ms=8 - min(index, 5),
+            alpha=0.8,
+        )
     axes.set_title(title, fontsize=10)
     axes.set(xlabel=x)
     axes.grid(alpha=0.3)

@@ -30,6 +30,14 @@ def scale_of(signal: str, values: Sequence[float]) -> Scale:
     return Scale(-widest, widest)
 
 
+def legend(scale: Scale, *, colour: bool) -> str:
+    """What the colours or digits of `coloured_text` stand for."""
+    if not colour:
+        return f"0 is {scale.low:.3g}, 9 is {scale.high:.3g}"
+    low, high = (_cell(f" {value:.3g} ", value, scale) for value in scale)
+    return f"{low} to {high}"
+
+
 def colour_of(value: float, scale: Scale) -> RGB:
     """The colour of a value: from white to orange for a gate, from blue over white to orange else."""
     share = (value - scale.low) / (scale.high - scale.low)

@@ -33,7 +33,7 @@ class Vocabulary:
         except KeyError as error:
             raise UsageError(
                 f"{where} holds the character {error.args[0]!r}, which training never saw: give more training "
-                'sequences, or set task.not_ascii = "replace"'
+                'sequences or leave its file out (outside ASCII, task.not_ascii = "replace" helps too)'
             ) from None
 
     def decode(self, tokens: np.ndarray) -> str:
