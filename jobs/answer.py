@@ -25,19 +25,19 @@ def print_answer(run: Run) -> None:
     print(f"\n{run.id}\n\nDoes it do its task?\n")
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
-    best = _print_neurons(lake, run.id, wanted) if wanted else None
+    best, texts = _print_neurons(lake, run.id, wanted) if wanted else (None, [])
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
-    print(f"\nPicture: {_save_picture(lake, run, best, wanted)}")
+    print(f"\nPicture: {_save_picture(lake, run, best, texts, wanted)}")
     _print_next(run, best, wanted)
 
 
-def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> Row | None:
-    """The neuron of each model that follows the headline's hypotheses, and the best one's text; give the best."""
+def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None, list[Row]]:
+    """The neuron of each model that follows the headline's hypotheses, and the best one's texts; give both."""
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
     found = lake.ask("headline_neurons", run=run, first=first, second=second).to_pylist()
     if not found:
-        return None
+        return None, []
     print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     rows = [
         {
@@ -58,7 +58,7 @@ def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> Row | None:
     print(f"  {legend(scale, colour=colour)}\n")
     for row in texts:
         print(_indented(coloured_text(row["text"], row["values"], scale, colour=colour)))
-    return best
+    return best, texts
 
 
 def _texts(lake: Lake, run: str, best: Row) -> list[Row]:
@@ -67,14 +67,12 @@ def _texts(lake: Lake, run: str, best: Row) -> list[Row]:
     return sorted(rows, key=lambda row: len(row["text"]))
 
 
-def _save_picture(lake: Lake, run: Run, best: Row | None, wanted: list[str]) -> str:
+def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], wanted: list[str]) -> str:
     """Draw the answer beside the lake; give where."""
     from pipeline.rendering.picture import draw_answer
 
-    texts: list[Row] = []
     curves: dict[str, list[Row]] = {}
     if best:
-        texts = _texts(lake, run.id, best)
         place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
         curves = {h: lake.ask("signal_by_value", run=run.id, **place, hypothesis=h).to_pylist() for h in wanted}
     sizes = lake.fetch(

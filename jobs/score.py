@@ -17,12 +17,12 @@ from schemas.stages import checkpoint_unit, hypothesis_unit
 
 def units(run: Run) -> list[Unit]:
     """One unit of one piece for each hypothesis, model and checkpoint."""
+    annotated = {name: run.manifest("annotate", hypothesis_unit(name)) for name in run.experiment.score.hypotheses}
     found = []
     for model in run.experiment.model.grid():
         for checkpoint in run.experiment.dumped_checkpoints:
             dump = run.manifest("dump", checkpoint_unit(model.name, checkpoint))
-            for hypothesis in run.experiment.score.hypotheses:
-                annotations = run.manifest("annotate", hypothesis_unit(hypothesis))
+            for hypothesis, annotations in annotated.items():
                 name = f"{hypothesis_unit(hypothesis)}/{checkpoint_unit(model.name, checkpoint)}"
                 reads = [stored.sha256 for stored in (*dump.objects, *annotations.objects)]
                 piece = {"hypothesis": hypothesis, "checkpoint": checkpoint, "model": model.model_dump()}
