@@ -1,9 +1,34 @@
-"""Unrolled's rooms. `pipeline.open(root)` opens a lake for questions in SQL."""
+"""Unrolled's rooms. `pipeline.capture(module)` shows a network's gates, `pipeline.open(root)` opens a lake."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from pipeline.capturing.capture import Capture
     from pipeline.queries.lake import Lake
+
+
+def capture(module: "nn.Module") -> "Capture":
+    """Every gate and state of every recurrent layer inside a network, while it runs as usual.
+
+    Args:
+        module: any `torch.nn.Module` that holds nn.LSTM, nn.GRU, nn.RNN, their Cell forms or our own layers;
+            float32 or float64, on any device.
+
+    Returns:
+        A context manager. After `with pipeline.capture(module) as captured: module(batch)`,
+        `captured["path.of.lstm"]["forget_gate"]` is a tensor (layers, directions, batch, steps, neurons), batch
+        before steps whatever `batch_first` says; the path of the module itself is "". Several calls lie in
+        `captured.calls`, one after another. `pipeline.capture(module)(batch)` does it in one expression.
+
+    Raises:
+        UsageError: there is no recurrent layer, or one whose signals would not be its own: a subclass with another
+            forward, dropout while training, half precision, NaN or infinite weights.
+    """
+    from pipeline.capturing.capture import Capture
+
+    return Capture(module)
 
 
 def open(root: str) -> "Lake":  # noqa: A001  # `pipeline.open(root)` reads as it should

@@ -10,7 +10,7 @@ class UnrolledError(Exception):
     exit_code = 1
 
 
-class UsageError(UnrolledError):
+class UsageError(UnrolledError, ValueError):
     """A wrong word, setting or input."""
 
     exit_code = 2

@@ -21,3 +21,12 @@ CELL_SIGNALS: dict[str, tuple[str, ...]] = {
     "gru": ("reset_gate", "update_gate", "candidate", "hidden_state"),
     "peephole_lstm": _LSTM,
 }
+
+# What a step hands to the next one, in torch's order.
+STATE: dict[str, tuple[str, ...]] = {
+    "feedforward": (),
+    "rnn": ("hidden_state",),
+    "lstm": ("hidden_state", "cell_state"),
+    "gru": ("hidden_state",),
+    "peephole_lstm": ("hidden_state", "cell_state"),
+}

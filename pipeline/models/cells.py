@@ -5,7 +5,8 @@ x                     the layer's input            W is weight_ih, U is weight_h
 h', c'                the states one step before   0 before step 0, and the audit relies on it
 h       hidden_state  what the next layer reads    (-1, 1), or [0, inf) for a relu
 
-Every function takes inputs (batch, steps, features) and gives signals (batch, steps, neurons), float32, in the
+Every function takes inputs (batch, steps, features) and the state before step 0 (hidden, or hidden and cell, each
+(batch, neurons); zeros when left out), and gives signals (batch, steps, neurons), in the inputs' dtype and the
 order of `schemas.signals`. Weights are stacked by gate in torch's order, so torch's own modules can train them.
 The products with x are taken for all steps at once: only the products with h' have to wait for their step.
 """
@@ -17,7 +18,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from schemas.errors import unknown
+from schemas.signals import CELL_SIGNALS, STATE
+
 Signals = dict[str, Tensor]
+State = tuple[Tensor, ...]
 
 
 class Weights(NamedTuple):
@@ -28,9 +33,10 @@ class Weights(NamedTuple):
     bias_ih: Tensor  # (G * neurons,)
     bias_hh: Tensor  # (G * neurons,); unused by feedforward
     weight_peephole: Tensor | None = None  # (3, neurons): p of i, f, o
+    weight_hr: Tensor | None = None  # (projected, neurons): an lstm's h is this times o * tanh(c)
 
 
-def feedforward(inputs: Tensor, weights: Weights, activate: Callable[[Tensor], Tensor]) -> Signals:
+def feedforward(inputs: Tensor, weights: Weights, activate: Callable[[Tensor], Tensor] = torch.tanh) -> Signals:
     """No memory: each step is answered from its own character.
 
     h       hidden_state  tanh(W x), or relu
@@ -38,13 +44,18 @@ def feedforward(inputs: Tensor, weights: Weights, activate: Callable[[Tensor], T
     return {"hidden_state": activate(linear(inputs, weights.weight_ih, weights.bias_ih))}
 
 
-def rnn(inputs: Tensor, weights: Weights, activate: Callable[[Tensor], Tensor]) -> Signals:
+def rnn(
+    inputs: Tensor,
+    weights: Weights,
+    activate: Callable[[Tensor], Tensor] = torch.tanh,
+    state: State | None = None,
+) -> Signals:
     """Elman's network (1990).
 
     h       hidden_state  tanh(W x + U h'), or relu
     """
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih + weights.bias_hh)
-    hidden = inputs.new_zeros(len(inputs), weights.weight_hh.shape[1])
+    (hidden,) = state or zero_state("rnn", weights, inputs)
     steps = []
     for step in from_input.unbind(1):
         hidden = activate(torch.addmm(step, hidden, weights.weight_hh.t()))
@@ -52,7 +63,7 @@ def rnn(inputs: Tensor, weights: Weights, activate: Callable[[Tensor], Tensor]) 
     return {"hidden_state": torch.stack(steps, 1)}
 
 
-def lstm(inputs: Tensor, weights: Weights) -> Signals:
+def lstm(inputs: Tensor, weights: Weights, state: State | None = None) -> Signals:
     """Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000).
 
     i       input_gate    sigmoid(Wi x + Ui h')     (0, 1)
@@ -62,21 +73,23 @@ def lstm(inputs: Tensor, weights: Weights) -> Signals:
     c       cell_state    f * c' + i * g            unbounded
     h       hidden_state  o * tanh(c)               (-1, 1)
 
-    Stacked as i, f, g, o.
+    Stacked as i, f, g, o. With a projection (Sak et al., 2014) h is R (o * tanh(c)), and unbounded.
     """
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih + weights.bias_hh)
-    hidden = cell = inputs.new_zeros(len(inputs), weights.weight_hh.shape[1])
+    hidden, cell = state or zero_state("lstm", weights, inputs)
     steps = []
     for step in from_input.unbind(1):
         i, f, g, o = torch.addmm(step, hidden, weights.weight_hh.t()).chunk(4, 1)
         i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
         cell = f * cell + i * g
         hidden = o * cell.tanh()
+        if weights.weight_hr is not None:
+            hidden = hidden @ weights.weight_hr.t()
         steps.append((i, f, o, g, cell, hidden))
-    return _stacked(("input_gate", "forget_gate", "output_gate", "candidate", "cell_state", "hidden_state"), steps)
+    return _stacked(CELL_SIGNALS["lstm"], steps)
 
 
-def gru(inputs: Tensor, weights: Weights) -> Signals:
+def gru(inputs: Tensor, weights: Weights, state: State | None = None) -> Signals:
     """Cho et al. (2014), with torch's convention: r scales U h' after the product, not h' before it.
 
     r       reset_gate    sigmoid(Wr x + Ur h')     (0, 1)
@@ -87,7 +100,7 @@ def gru(inputs: Tensor, weights: Weights) -> Signals:
     Stacked as r, z, n.
     """
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih)
-    hidden = inputs.new_zeros(len(inputs), weights.weight_hh.shape[1])
+    (hidden,) = state or zero_state("gru", weights, inputs)
     steps = []
     for step in from_input.unbind(1):
         x_r, x_z, x_n = step.chunk(3, 1)
@@ -96,10 +109,10 @@ def gru(inputs: Tensor, weights: Weights) -> Signals:
         n = (x_n + r * h_n).tanh()
         hidden = (1 - z) * n + z * hidden
         steps.append((r, z, n, hidden))
-    return _stacked(("reset_gate", "update_gate", "candidate", "hidden_state"), steps)
+    return _stacked(CELL_SIGNALS["gru"], steps)
 
 
-def peephole_lstm(inputs: Tensor, weights: Weights) -> Signals:
+def peephole_lstm(inputs: Tensor, weights: Weights, state: State | None = None) -> Signals:
     """An LSTM whose gates see the cell state: Gers and Schmidhuber (2000).
 
     i       input_gate    sigmoid(Wi x + Ui h' + pi * c')   (0, 1)
@@ -114,7 +127,7 @@ def peephole_lstm(inputs: Tensor, weights: Weights) -> Signals:
     assert weights.weight_peephole is not None
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih + weights.bias_hh)
     p_i, p_f, p_o = weights.weight_peephole
-    hidden = cell = inputs.new_zeros(len(inputs), weights.weight_hh.shape[1])
+    hidden, cell = state or zero_state("peephole_lstm", weights, inputs)
     steps = []
     for step in from_input.unbind(1):
         i, f, g, o = torch.addmm(step, hidden, weights.weight_hh.t()).chunk(4, 1)
@@ -123,7 +136,32 @@ def peephole_lstm(inputs: Tensor, weights: Weights) -> Signals:
         o = (o + p_o * cell).sigmoid()
         hidden = o * cell.tanh()
         steps.append((i, f, o, g, cell, hidden))
-    return _stacked(("input_gate", "forget_gate", "output_gate", "candidate", "cell_state", "hidden_state"), steps)
+    return _stacked(CELL_SIGNALS["peephole_lstm"], steps)
+
+
+def unroll(
+    cell: str, inputs: Tensor, weights: Weights, nonlinearity: str = "tanh", state: State | None = None
+) -> Signals:
+    """One layer of any cell; `nonlinearity` is that of rnn and feedforward."""
+    activate = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
+    match cell:
+        case "feedforward":
+            return feedforward(inputs, weights, activate)
+        case "rnn":
+            return rnn(inputs, weights, activate, state)
+        case "lstm":
+            return lstm(inputs, weights, state)
+        case "gru":
+            return gru(inputs, weights, state)
+        case "peephole_lstm":
+            return peephole_lstm(inputs, weights, state)
+    raise unknown("cell", cell, CELL_SIGNALS)
+
+
+def zero_state(cell: str, weights: Weights, inputs: Tensor) -> State:
+    """The state before step 0 when none is given: one (batch, neurons) tensor for each of `STATE`."""
+    neurons = {"cell_state": weights.weight_hh.shape[0] // 4, "hidden_state": weights.weight_hh.shape[1]}
+    return tuple(inputs.new_zeros(len(inputs), neurons[name]) for name in STATE[cell])
 
 
 def _stacked(names: tuple[str, ...], steps: Sequence[tuple[Tensor, ...]]) -> Signals:

@@ -3,7 +3,7 @@
 torch's fused modules train it where torch has one; `unroll` computes the same layers with every signal in sight.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -70,22 +70,25 @@ def unroll_layers(
     inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter]
 ) -> list[Signals]:
     """Every signal of every layer; `parameters` under torch's names (weight_ih_l0, …)."""
-    activate = {"tanh": torch.tanh, "relu": torch.relu}[architecture.nonlinearity]
-    unroll: dict[str, Callable[[Tensor, Weights], Signals]] = {
-        "feedforward": lambda x, weights: cells.feedforward(x, weights, activate),
-        "rnn": lambda x, weights: cells.rnn(x, weights, activate),
-        "lstm": cells.lstm,
-        "gru": cells.gru,
-        "peephole_lstm": cells.peephole_lstm,
-    }
     layers = []
     for layer in range(architecture.layers):
-        nothing = inputs.new_zeros(0)
-        weights = Weights(*(parameters.get(f"{name}_l{layer}", nothing) for name in Weights._fields))
-        signals = unroll[architecture.cell](inputs, weights)
+        signals = cells.unroll(
+            architecture.cell, inputs, layer_weights(parameters, f"_l{layer}"), architecture.nonlinearity
+        )
         layers.append(signals)
         inputs = signals["hidden_state"]
     return layers
+
+
+def layer_weights(parameters: Mapping[str, Tensor], suffix: str) -> Weights:
+    """One layer's weights of a module's parameters, `suffix` being torch's: _l0, _l0_reverse, or none in a cell.
+
+    Biases that the module goes without are zeros; so are the weights of a state that feedforward goes without.
+    """
+    found = {name: parameters[name + suffix] for name in Weights._fields if name + suffix in parameters}
+    rows = found["weight_ih"].new_zeros(len(found["weight_ih"]))
+    absent = {"weight_hh": rows[:0, None], "bias_ih": rows, "bias_hh": rows}
+    return Weights(**(absent | found))
 
 
 def make_model(architecture: Architecture, seed: int) -> RecurrentLM:

@@ -1,0 +1,101 @@
+"""Recurrent modules of PyTorch, and our own, as layers of weights; what cannot be captured is refused here."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pipeline.models.cells import Weights
+from pipeline.models.recurrent_lm import Layers, layer_weights
+from schemas.errors import UsageError
+
+SEQUENCE_MODULES: dict[type[nn.Module], str] = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn"}
+STEP_MODULES: dict[type[nn.Module], str] = {nn.LSTMCell: "lstm", nn.GRUCell: "gru", nn.RNNCell: "rnn"}
+KNOWN = "nn.LSTM, nn.GRU, nn.RNN, their Cell forms and unrolled's own layers"
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A recurrent module, read."""
+
+    cell: str
+    nonlinearity: str
+    weights: list[list[Weights]]  # by layer and direction
+    neurons: int
+    batch_first: bool
+    gives_state: bool  # torch's modules give (output, state), ours the output
+    is_step: bool  # a Cell form: one call is one step
+
+
+def find_recurrent(module: nn.Module) -> dict[str, nn.Module]:
+    """The recurrent modules inside a module, by path; the module itself is "".
+
+    Raises UsageError when there is none, or one that cannot be captured.
+    """
+    kinds = (nn.RNNBase, nn.RNNCellBase, Layers)
+    found: dict[str, nn.Module] = {
+        path: inner for path, inner in module.named_modules() if isinstance(inner, kinds)
+    }
+    if not found:
+        names = sorted({type(inner).__name__ for inner in module.modules()})
+        raise UsageError(
+            f"{type(module).__name__} holds no recurrent layer: found {', '.join(names)}; known are {KNOWN}"
+        )
+    for path, inner in found.items():
+        _check(path or type(module).__name__, inner)
+    return found
+
+
+def read_recurrent(module: nn.Module) -> Recurrent:
+    """A module that `find_recurrent` gave, with its weights as they are now."""
+    parameters = dict(module.named_parameters())
+    if isinstance(module, Layers):
+        shape = module.architecture
+        weights = [[layer_weights(parameters, f"_l{layer}")] for layer in range(shape.layers)]
+        return Recurrent(
+            shape.cell, shape.nonlinearity, weights, shape.hidden_size,
+            batch_first=True, gives_state=False, is_step=False,
+        )  # fmt: skip
+    nonlinearity = str(getattr(module, "nonlinearity", "tanh"))
+    if isinstance(module, nn.RNNBase):
+        suffixes = ("", "_reverse") if module.bidirectional else ("",)
+        weights = [
+            [layer_weights(parameters, f"_l{layer}{suffix}") for suffix in suffixes]
+            for layer in range(module.num_layers)
+        ]
+        return Recurrent(
+            _kind(module, SEQUENCE_MODULES), nonlinearity, weights, module.hidden_size,
+            batch_first=module.batch_first, gives_state=True, is_step=False,
+        )  # fmt: skip
+    assert isinstance(module, nn.RNNCellBase)
+    return Recurrent(
+        _kind(module, STEP_MODULES), nonlinearity, [[layer_weights(parameters, "")]], module.hidden_size,
+        batch_first=True, gives_state=True, is_step=True,
+    )  # fmt: skip
+
+
+def _kind(module: nn.Module, kinds: dict[type[nn.Module], str]) -> str:
+    return next(cell for kind, cell in kinds.items() if isinstance(module, kind))
+
+
+def _check(path: str, module: nn.Module) -> None:
+    """Raise UsageError, with the path, for a module whose signals would not be its own."""
+    known = (*SEQUENCE_MODULES, *STEP_MODULES, Layers)
+    kind = next((kind for kind in known if isinstance(module, kind)), None)
+    if kind is None or type(module).forward is not vars(kind)["forward"]:
+        raise UsageError(
+            f"{path} is a {type(module).__name__}, whose equations are its own: known are {KNOWN}, not subclasses "
+            "with another forward"
+        )
+    if "forward" in vars(module):
+        raise UsageError(f"{path} is being captured already: one `with pipeline.capture(…)` at a time")
+    if isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1 and module.training:
+        raise UsageError(f"{path} drops activations at random between its layers: call .eval() on the model first")
+    for name, parameter in module.named_parameters():
+        if parameter.dtype not in (torch.float32, torch.float64):
+            raise UsageError(
+                f"{path}.{name} is {str(parameter.dtype).removeprefix('torch.')}: convert the model with .float() "
+                "first; gates of a lower precision are another network's"
+            )
+        if not torch.isfinite(parameter).all():
+            raise UsageError(f"{path}.{name} holds NaN or infinity: nothing that it computes means anything")

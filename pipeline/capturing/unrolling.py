@@ -1,0 +1,183 @@
+"""A recurrent module over one call: its layers, directions, states and packed sequences, as torch runs them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+
+from pipeline.capturing import methods
+from pipeline.capturing.modules import Recurrent
+from pipeline.models.cells import Signals, State, Weights, zero_state
+from schemas.errors import UsageError
+from schemas.signals import STATE
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One layer in one direction: what it was given and what it did, in the order in which it read."""
+
+    cell: str
+    nonlinearity: str
+    weights: Weights
+    inputs: Tensor  # (batch, steps, features)
+    state: State  # before the first step: (batch, neurons) each
+    signals: Signals  # (batch, steps, neurons) each
+    lengths: Tensor | None  # (batch,) int64, steps of each packed sequence
+    is_reversed: bool
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """A module over one call."""
+
+    layers: list[list[LayerRun]]  # by layer and direction
+    output: Any  # what the module's own forward gives
+    state: Any  # the state after the last step, as the module takes it
+
+
+def unroll_module(
+    module: nn.Module, recurrent: Recurrent, inputs: Tensor | PackedSequence, state: Any
+) -> Unrolled:
+    """Every signal of a module for inputs and a state as its forward takes them."""
+    if recurrent.is_step:
+        return _unroll_step(recurrent, inputs, state)
+    batch = _read_batch(module, recurrent, inputs)
+    states = _read_state(recurrent, state, batch)
+    current, layers = batch.values, []
+    for index, ways in enumerate(recurrent.weights):
+        first = index * len(ways)
+        layer = [
+            _unroll_layer(recurrent, weights, current, states[first + way], batch.lengths, is_reversed=way == 1)
+            for way, weights in enumerate(ways)
+        ]
+        hidden = [run.signals["hidden_state"] for run in layer]
+        current = hidden[0] if len(ways) == 1 else torch.cat([hidden[0], flip(hidden[1], batch.lengths)], -1)
+        layers.append(layer)
+    last = _last_states([run for layer in layers for run in layer], batch)
+    output = _write_batch(current, recurrent, inputs, batch)
+    return Unrolled(layers, (output, last) if recurrent.gives_state else output, last)
+
+
+def flip(values: Tensor, lengths: Tensor | None) -> Tensor:
+    """Steps (batch, steps, …) from the last to the first, within each sequence's length; padding stays."""
+    if lengths is None:
+        return values.flip(1)
+    steps = torch.arange(values.shape[1], device=values.device)
+    backwards = lengths[:, None] - 1 - steps
+    places = torch.where(backwards >= 0, backwards, steps)
+    return values.gather(1, places[..., None].expand_as(values))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    values: Tensor  # (batch, steps, features)
+    lengths: Tensor | None
+    is_single: bool  # the caller gave no batch dimension
+
+
+def _read_batch(module: nn.Module, recurrent: Recurrent, inputs: Tensor | PackedSequence) -> _Batch:
+    expected = recurrent.weights[0][0].weight_ih.shape[1]
+    if isinstance(inputs, PackedSequence):
+        values, lengths = pad_packed_sequence(inputs, batch_first=True)
+        return _Batch(values, lengths.to(values.device), is_single=False)
+    if inputs.dim() not in (2, 3) or inputs.shape[-1] != expected:
+        raise UsageError(
+            f"{type(module).__name__} takes (batch, steps, features) with {expected} features, in its own order, "
+            f"not {tuple(inputs.shape)}"
+        )
+    single = inputs.dim() == 2
+    values = inputs[None] if single else inputs if recurrent.batch_first else inputs.transpose(0, 1)
+    if 0 in values.shape[:2]:
+        raise UsageError(
+            f"there is nothing to unroll in {tuple(inputs.shape)}: give sequences of at least one step"
+        )
+    if values.dtype != recurrent.weights[0][0].weight_ih.dtype:
+        raise UsageError(
+            f"inputs are {values.dtype} and weights {recurrent.weights[0][0].weight_ih.dtype}: convert one of them"
+        )
+    return _Batch(values, None, single)
+
+
+def _write_batch(
+    hidden: Tensor, recurrent: Recurrent, inputs: Tensor | PackedSequence, batch: _Batch
+) -> Tensor | PackedSequence:
+    """The last layer's hidden state (batch, steps, neurons) in the form of the inputs."""
+    if isinstance(inputs, PackedSequence):
+        assert batch.lengths is not None
+        order, lengths = inputs.sorted_indices, batch.lengths.cpu()
+        if order is not None:
+            hidden, lengths = hidden.index_select(0, order), lengths[order.cpu()]
+        packed = pack_padded_sequence(hidden, lengths, batch_first=True)
+        return PackedSequence(packed.data, packed.batch_sizes, order, inputs.unsorted_indices)
+    if batch.is_single:
+        return hidden[0]
+    return hidden if recurrent.batch_first else hidden.transpose(0, 1)
+
+
+def _unroll_layer(
+    recurrent: Recurrent,
+    weights: Weights,
+    inputs: Tensor,
+    state: State | None,
+    lengths: Tensor | None,
+    *,
+    is_reversed: bool,
+) -> LayerRun:
+    read = flip(inputs, lengths) if is_reversed else inputs
+    state = state or zero_state(recurrent.cell, weights, inputs)
+    signals = methods.unroll(recurrent.cell, read, weights, recurrent.nonlinearity, state)
+    return LayerRun(recurrent.cell, recurrent.nonlinearity, weights, read, state, signals, lengths, is_reversed)
+
+
+def _read_state(recurrent: Recurrent, state: Any, batch: _Batch) -> Sequence[State | None]:
+    """The first state of each layer and direction, None where it is zero.
+
+    Raises UsageError when the shapes do not fit.
+    """
+    ways = [weights for layer in recurrent.weights for weights in layer]
+    if state is None:
+        return [None] * len(ways)
+    parts = state if isinstance(state, tuple | list) else (state,)
+    if batch.is_single:
+        parts = [part[:, None] for part in parts]
+    zeros = zero_state(recurrent.cell, ways[0], batch.values)
+    expected = [(len(ways), *zero.shape) for zero in zeros]
+    if [tuple(part.shape) for part in parts] != expected:
+        raise UsageError(
+            f"the initial state has shapes {[tuple(part.shape) for part in parts]}; this module and batch take "
+            f"{expected}: {', '.join(STATE[recurrent.cell])}, each (layers * directions, batch, neurons)"
+        )
+    return [tuple(part[way] for part in parts) for way in range(len(ways))]
+
+
+def _last_states(runs: list[LayerRun], batch: _Batch) -> Any:
+    """The state after each sequence's last step, as torch gives it."""
+    names = STATE[runs[0].cell]
+    parts = []
+    for name in names:
+        values = [run.signals[name] for run in runs]
+        if batch.lengths is None:
+            part = torch.stack([value[:, -1] for value in values])
+        else:
+            rows = torch.arange(len(batch.lengths), device=batch.lengths.device)
+            part = torch.stack([value[rows, batch.lengths - 1] for value in values])
+        parts.append(part[:, 0] if batch.is_single else part)
+    return parts[0] if len(parts) == 1 else tuple(parts) or None
+
+
+def _unroll_step(recurrent: Recurrent, inputs: Tensor | PackedSequence, state: Any) -> Unrolled:
+    """A Cell form: inputs (batch, features) or (features,), state likewise."""
+    assert isinstance(inputs, Tensor)
+    single, weights = inputs.dim() == 1, recurrent.weights[0][0]
+    values = (inputs[None] if single else inputs)[:, None]
+    parts: State | None = None
+    if state is not None:
+        given = state if isinstance(state, tuple | list) else (state,)
+        parts = tuple(part[None] if single else part for part in given)
+    run = _unroll_layer(recurrent, weights, values, parts, None, is_reversed=False)
+    last = tuple(run.signals[name][0, 0] if single else run.signals[name][:, 0] for name in STATE[recurrent.cell])
+    output = last if len(last) > 1 else last[0]
+    return Unrolled([[run]], output, output)
