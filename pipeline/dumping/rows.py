@@ -13,35 +13,30 @@ from pipeline.dumping.precision import round_mantissa
 from pipeline.dumping.unroll import Unrolled
 from pipeline.tasks.sequences import Sequences
 from pipeline.tasks.vocabulary import Vocabulary
-from schemas.activations import ACTIVATIONS, PREDICTIONS
-from schemas.signals import SIGNALS
+from schemas.activations import PREDICTIONS
+from schemas.tile import Steps, Tile
 
 TILE_STEPS = 6_400
 TILE_NEURONS = 8
 
 
-def activation_tiles(unrolled: Unrolled, layer: int, sequences: Sequences, precision: str) -> Iterator[pa.Table]:
+def activation_tiles(unrolled: Unrolled, layer: int, sequences: Sequences, precision: str) -> Iterator[Tile]:
     """The row groups of one layer's shard."""
     signals = unrolled.signals[layer]
     neurons = next(iter(signals.values())).shape[0]
     number = np.repeat(sequences.ids, sequences.lengths)
-    step = np.concatenate([np.arange(length, dtype=np.int32) for length in sequences.lengths])
+    step = _step_numbers(sequences)
     for here in _sequence_tiles(sequences.offsets):
+        steps = Steps(number[here], step[here], sequences.tokens[here])
         for first in range(0, neurons, TILE_NEURONS):
-            some = np.arange(first, min(first + TILE_NEURONS, neurons), dtype=np.int32)
-            keys = {
-                "neuron": np.repeat(some, here.stop - here.start),
-                "sequence": np.tile(number[here], len(some)),
-                "step": np.tile(step[here], len(some)),
-                "token": np.tile(sequences.tokens[here], len(some)),
-            }
-            values = {
-                name: round_mantissa(signals[name][some[0] : some[-1] + 1, here], precision).ravel()
-                if name in signals
-                else pa.nulls(len(keys["neuron"]), pa.float32())
-                for name in SIGNALS
-            }
-            yield pa.table(keys | values, schema=ACTIVATIONS.schema)
+            yield Tile(
+                first,
+                steps,
+                {
+                    name: round_mantissa(values[first : first + TILE_NEURONS, here], precision)
+                    for name, values in signals.items()
+                },
+            )
 
 
 def prediction_rows(unrolled: Unrolled, sequences: Sequences, vocabulary: Vocabulary) -> pa.Table:
@@ -52,13 +47,20 @@ def prediction_rows(unrolled: Unrolled, sequences: Sequences, vocabulary: Vocabu
     characters = pa.array(list(vocabulary.characters), pa.string())
     columns = {
         "sequence": np.repeat(sequences.ids, lengths),
-        "step": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
+        "step": _step_numbers(sequences),
         "loss": pa.array(unrolled.loss, mask=last),
         "probability": pa.array(np.exp(-unrolled.loss), mask=last),
         "predicted": characters.take(pa.array(unrolled.predicted)),
         "entropy": unrolled.entropy,
     }
     return pa.table(columns, schema=PREDICTIONS.schema)
+
+
+def _step_numbers(sequences: Sequences) -> np.ndarray:
+    """0, 1, 2 … in each sequence, (N,) int32."""
+    starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
+    step: np.ndarray = (np.arange(len(starts)) - starts).astype(np.int32)
+    return step
 
 
 def _sequence_tiles(offsets: np.ndarray) -> Iterator[slice]:

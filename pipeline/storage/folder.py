@@ -1,11 +1,12 @@
 """One folder type for local disk, S3 and whatever else fsspec knows. Objects appear whole, once, or not at all."""
 
+import io
 import os
 import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -77,6 +78,15 @@ class Folder:
             raise StorageError(f"cannot write {self.address(path)}: {error.strerror or error}") from error
         return True
 
+    def begin(self, path: str) -> "Pending":
+        """An object to write piece by piece; its name shows nothing before it is committed."""
+        if not self.is_local:
+            return _InMemory(self, path)
+        try:
+            return _BesideTarget(Path(f"{self._path}/{path}"), self._temporary_path())
+        except OSError as error:
+            raise StorageError(f"cannot write {self.address(path)}: {error.strerror or error}") from error
+
     def replace(self, path: str, data: bytes) -> None:
         """Write an object over whatever has its name: for pictures and resume states, never for shards."""
         try:
@@ -100,7 +110,9 @@ class Folder:
         """Raise UsageError when nothing can be written here; clear away what killed writers left behind."""
         try:
             if self.is_local:
-                self._temporary(b"").unlink()
+                path = self._temporary_path()
+                path.touch()
+                path.unlink()
                 self._forget_old_temporaries()
             else:
                 probe = f"{self._path}/{TEMPORARY}/{uuid.uuid4().hex}"
@@ -112,27 +124,84 @@ class Folder:
             ) from None
 
     def _create_local(self, target: str, data: bytes) -> bool:
-        """Write beside, then link: a hard link, unlike a rename, refuses a name that is taken."""
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._temporary(data)
+        pending = _BesideTarget(Path(target), self._temporary_path())
         try:
-            os.link(temporary, target)
+            pending.write(data)
+            return pending.commit()
         finally:
-            temporary.unlink()
-        return True
+            pending.discard()
 
-    def _temporary(self, data: bytes) -> Path:
+    def _temporary_path(self) -> Path:
         folder = Path(self._path, TEMPORARY)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / uuid.uuid4().hex
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())  # else a power cut can leave a name without its bytes
-        return path
+        return folder / uuid.uuid4().hex
 
     def _forget_old_temporaries(self) -> None:
         for path in Path(self._path, TEMPORARY).iterdir():
             with suppress(FileNotFoundError):  # another writer's, which has just got its name
                 if time.time() - path.stat().st_mtime > _DAY:
                     path.unlink()
+
+
+class Pending(Protocol):
+    """An object that is being written."""
+
+    def write(self, data: bytes) -> None:
+        """Add bytes at its end."""
+
+    def commit(self) -> bool:
+        """Let it appear whole in one atomic step; False when the name is taken, which leaves it as it was."""
+
+    def discard(self) -> None:
+        """Forget what was written; nothing after a commit."""
+
+
+class _BesideTarget:
+    """A local file under a temporary name, so that no more than a piece is ever in memory."""
+
+    def __init__(self, target: Path, temporary: Path) -> None:
+        self._target, self._temporary = target, temporary
+        self._file = temporary.open("wb", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to the file."""
+        left = memoryview(data)
+        while left:  # one call takes 2 GB at most
+            left = left[self._file.write(left) :]
+
+    def commit(self) -> bool:
+        """Give the file its name, when all of it is on the disk."""
+        os.fsync(self._file.fileno())  # else a power cut can leave a name without its bytes
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(self._temporary, self._target)  # which, unlike a rename, refuses a name that is taken
+        except FileExistsError:
+            return False
+        finally:
+            self.discard()
+        return True
+
+    def discard(self) -> None:
+        """Remove the temporary name."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+class _InMemory:
+    """Bytes for a store that takes an object whole."""
+
+    def __init__(self, folder: Folder, path: str) -> None:
+        self._folder, self._path = folder, path
+        self._buffer = io.BytesIO()
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to the buffer."""
+        self._buffer.write(data)
+
+    def commit(self) -> bool:
+        """Hand the whole object over."""
+        return self._folder.create(self._path, self._buffer.getvalue())
+
+    def discard(self) -> None:
+        """Free the buffer."""
+        self._buffer.close()

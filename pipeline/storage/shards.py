@@ -57,13 +57,20 @@ def write_shard(
         for rows in row_groups:
             writer.write_table(rows, row_group_size=max(1, len(rows)))
         writer.add_key_value_metadata({PLAN: plan})
-    path = table.shard_path(partition, index)
     data = buffer.getvalue().to_pybytes()
-    if folder.create(path, data):
-        return _description(folder, path, data, table.name)
-    if _metadata(folder, path).metadata.get(PLAN.encode()) != plan.encode():
-        raise StorageError(f"{folder.address(path)} was written under another plan: type --replace and its stage")
-    return describe(folder, path, table.name)
+    rows = pq.read_metadata(pa.BufferReader(data)).num_rows
+    path = table.shard_path(partition, index)
+    shard = StoredObject(path=path, table=table.name, rows=rows, bytes=len(data), sha256=sha256(data))
+    return shard if folder.create(path, data) else first_of_plan(folder, shard, plan)
+
+
+def first_of_plan(folder: Folder, shard: StoredObject, plan: str) -> StoredObject:
+    """The shard that lies where a later writer's would. Raises StorageError when it is of another plan."""
+    if _metadata(folder, shard.path).metadata.get(PLAN.encode()) != plan.encode():
+        raise StorageError(
+            f"{folder.address(shard.path)} was written under another plan: type --replace and its stage"
+        )
+    return describe(folder, shard.path, shard.table)
 
 
 def commit(folder: Folder, path: str, data: bytes) -> StoredObject:

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from jobs.dump import LEVELS
 from pipeline.dumping.precision import MANTISSA_BITS
 from pipeline.dumping.rows import activation_tiles
 from pipeline.dumping.unroll import BATCH_STEPS, Unrolled, unroll
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.storage.folder import Folder
-from pipeline.storage.shards import write_shard
+from pipeline.storage.tiles import TileWriter
 from pipeline.tasks.sequences import Sequences
 from pipeline.training.trainer import Trainer
 from schemas.activations import ACTIVATIONS
@@ -29,7 +30,7 @@ from tests.benchmarks.measure import Theme, alternate, number, ratios, spread
 from tests.benchmarks.python_source import WINDOW, Network, first_model, python_source, read_split
 
 FORWARD, UNROLL, SAVE = "nn.LSTM forward, hidden state only", "unroll", "numpy.save of the same arrays"
-WRITE = "write_shard, exact, of the same arrays"
+WRITE = "TileWriter, exact, of the same arrays"
 
 
 class Sizes(NamedTuple):
@@ -67,14 +68,14 @@ def run(*, quick: bool) -> Theme:
         method=(
             f"{values / 1e6:.1f} M values a pass (a value is one signal of one neuron at one step): "
             f"{len(sequences)} windows of {WINDOW} characters of Python source through a {sizes.network} LSTM "
-            f"after {sizes.updates} updates, {sizes.rounds} alternations. `unroll + write_shard` commits the "
+            f"after {sizes.updates} updates, {sizes.rounds} alternations. `unroll + TileWriter` commits the "
             "activations of all layers to a local folder; the predictions are computed but not written. All rates "
             "count the same values, though `nn.LSTM` gives but one layer's hidden state."
         ),
         header=("what", "M values/s", "bytes/value", "time / that of the forward"),
         rows=rows,
         notes=[
-            f"write_shard takes {spread(ratios(times[WRITE], times[SAVE]))} times as long as numpy.save.",
+            f"TileWriter takes {spread(ratios(times[WRITE], times[SAVE]))} times as long as numpy.save.",
             "numpy.save has no keys and packs nothing. Both end in an fsync, so the rates follow the disk.",
         ],
         raw={"values": values, "seconds": times, "bytes": stored},
@@ -103,7 +104,7 @@ def _sides(model: RecurrentLM, sequences: Sequences, stored: dict[str, int]) -> 
         stored[name] = _write(unrolled, sequences, precision)
 
     def unroll_and_write(precision: str) -> Callable[[], None]:
-        name = f"unroll + write_shard, {precision}"
+        name = f"unroll + TileWriter, {precision}"
         return lambda: write(name, unroll(model, sequences, names), precision)
 
     def save() -> None:
@@ -112,7 +113,7 @@ def _sides(model: RecurrentLM, sequences: Sequences, stored: dict[str, int]) -> 
     return {
         FORWARD: lambda: _forward(model, batches),
         UNROLL: lambda: unroll(model, sequences, names),
-        **{f"unroll + write_shard, {precision}": unroll_and_write(precision) for precision in MANTISSA_BITS},
+        **{f"unroll + TileWriter, {precision}": unroll_and_write(precision) for precision in MANTISSA_BITS},
         WRITE: lambda: write(WRITE, made, "exact"),
         SAVE: save,
     }
@@ -130,8 +131,10 @@ def _write(unrolled: Unrolled, sequences: Sequences, precision: str) -> int:
         written = 0
         for layer in range(len(unrolled.signals)):
             partition = {"run": "benchmark", "model": "lstm", "checkpoint": 0, "layer": layer}
-            tiles = activation_tiles(unrolled, layer, sequences, precision)
-            written += write_shard(Folder(root), ACTIVATIONS, partition, 0, tiles, "benchmark").bytes
+            with TileWriter(Folder(root), ACTIVATIONS, partition, 0, "benchmark", LEVELS[precision]) as shard:
+                for tile in activation_tiles(unrolled, layer, sequences, precision):
+                    shard.append(tile)
+            written += shard.stored.bytes
     return written
 
 

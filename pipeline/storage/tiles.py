@@ -1,0 +1,132 @@
+"""A shard of `activations`, written tile by tile as a Parquet file of our own (docs/decisions/0009).
+
+What a general writer does for every row is here done once a block of steps or not at all: `sequence`, `step` and
+`token` are the same bytes for each block of neurons, absent signals are one level, every other value is there.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.storage.folder import Folder
+from pipeline.storage.pages import FLOAT, INT32, Chunk, float_chunk, integer_chunk, null_chunk
+from pipeline.storage.shards import PLAN, first_of_plan
+from pipeline.storage.thrift import Struct
+from schemas.manifest import StoredObject
+from schemas.table import Table
+from schemas.tile import Steps, Tile
+
+_MAGIC = b"PAR1"
+_OPTIONAL = 1  # FieldRepetitionType
+_TYPES = {pa.int32(): INT32, pa.float32(): FLOAT}
+
+
+class TileWriter:
+    """A shard being written: tiles are appended, and it appears when the `with` block ends without an error."""
+
+    def __init__(
+        self, folder: Folder, table: Table, partition: Mapping[str, object], index: int, plan: str, level: int = 1
+    ) -> None:
+        """Begin a shard.
+
+        Args:
+            folder: the lake.
+            table: the shard's table, of the keys of `Steps`, `neuron`, and floats.
+            partition: a value for each of its partition columns.
+            index: the shard's number within the partition.
+            plan: fingerprint of the plan that it belongs to; kept in the shard's metadata.
+            level: of zstd, for the floats.
+        """
+        self._folder, self._table, self._plan = folder, table, plan
+        self._path = table.shard_path(partition, index)
+        self._keys, self._floats = (pa.Codec("zstd", compression_level=packing) for packing in (1, level))
+        self._file = folder.begin(self._path)
+        self._digest = hashlib.sha256()
+        self._bytes = self._rows = 0
+        self._groups: list[Struct] = []
+        self._last: tuple[Steps, int, dict[str, Chunk]] | None = None
+        self._stored: StoredObject | None = None
+
+    def __enter__(self) -> Self:
+        self._write(_MAGIC)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._stored = self._commit()
+        finally:
+            self._file.discard()
+
+    @property
+    def stored(self) -> StoredObject:
+        """What lies in the lake after the block: the first writer's shard, whoever that was."""
+        if self._stored is None:
+            raise RuntimeError("a shard is stored when its block ends")
+        return self._stored
+
+    def append(self, tile: Tile) -> None:
+        """Write a tile as a row group."""
+        neurons, steps = tile.neurons, tile.steps
+        rows = len(neurons) * len(steps.step)
+        chunks = self._shared(steps, len(neurons), tile.signals.keys())
+        chunks["neuron"] = integer_chunk("neuron", np.repeat(neurons, len(steps.step)), self._keys)
+        chunks |= {name: float_chunk(name, values, self._floats) for name, values in tile.signals.items()}
+        columns = [self._column(chunks[name]) for name in self._table.schema.names]
+        unpacked = sum(chunk.unpacked for chunk in chunks.values())
+        self._groups.append(Struct().structs(1, columns).i64(2, unpacked).i64(3, rows))
+        self._rows += rows
+
+    def _shared(self, steps: Steps, neurons: int, signals: Collection[str]) -> dict[str, Chunk]:
+        """The chunks that are alike for any so many neurons at the same steps: keys, and absent signals."""
+        if self._last is None or self._last[0] is not steps or self._last[1] != neurons:
+            keys = {"sequence": steps.sequence, "step": steps.step, "token": steps.token}
+            chunks = {name: integer_chunk(name, np.tile(key, neurons), self._keys) for name, key in keys.items()}
+            for name in self._table.schema.names:
+                if name not in (*keys, "neuron", *signals):
+                    chunks[name] = null_chunk(name, neurons * len(steps.step), self._keys)
+            self._last = steps, neurons, chunks
+        return dict(self._last[2])
+
+    def _column(self, chunk: Chunk) -> Struct:
+        """Write a chunk; its ColumnChunk for the footer."""
+        meta = Struct(chunk.head, 5).i64(6, chunk.unpacked).i64(7, len(chunk.data)).i64(9, self._bytes)
+        self._write(chunk.data)
+        return Struct().i64(2, 0).struct(3, meta.struct(12, chunk.statistics))
+
+    def _commit(self) -> StoredObject:
+        footer = self._footer()
+        self._write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
+        shard = StoredObject(
+            path=self._path,
+            table=self._table.name,
+            rows=self._rows,
+            bytes=self._bytes,
+            sha256=self._digest.hexdigest(),
+        )
+        return shard if self._file.commit() else first_of_plan(self._folder, shard, self._plan)
+
+    def _footer(self) -> bytes:
+        """FileMetaData, with a SchemaElement for the root and for each column."""
+        fields = list(self._table.schema)
+        schema = [Struct().binary(4, b"schema").i32(5, len(fields))]
+        schema += [
+            Struct().i32(1, _TYPES[field.type]).i32(3, _OPTIONAL).binary(4, field.name.encode())
+            for field in fields
+        ]
+        plan = Struct().binary(1, PLAN.encode()).binary(2, self._plan.encode())
+        order = Struct().struct(1, Struct())  # TypeDefinedOrder: without it readers leave the bounds aside
+        footer = Struct().i32(1, 2).structs(2, schema).i64(3, self._rows).structs(4, self._groups)
+        footer.structs(5, [plan]).binary(6, b"unrolled version 1 (build 1)").structs(7, [order] * len(fields))
+        return footer.whole()
+
+    def _write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._digest.update(data)
+        self._bytes += len(data)
