@@ -1,15 +1,20 @@
 """Dump: every signal of every neuron at every probe step, and the predictions, for each checkpoint asked for."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
+import pyarrow as pa
 import torch
 
+from jobs.ahead import Ahead
 from jobs.context import Run
 from jobs.generate import read_sequences, step_shards
+from jobs.memory import keep_freed_memory
 from jobs.publish import Piece, Stage, Unit
 from jobs.train import checkpoint_objects, read_model
+from pipeline.dumping.audit import Audit
 from pipeline.dumping.rows import activation_tiles, prediction_rows
-from pipeline.dumping.unroll import unroll
+from pipeline.dumping.unroll import Block, unroll
 from pipeline.storage.shards import write_shard
 from pipeline.storage.tiles import TileWriter
 from pipeline.tasks.vocabulary import Vocabulary
@@ -19,8 +24,7 @@ from schemas.manifest import StoredObject
 from schemas.signals import CELL_SIGNALS
 from schemas.stages import checkpoint_unit
 
-# A piece holds its values as float32 (128 MB here) and one layer's shard (60-110 MB); objects of 64-256 MB are
-# what S3 and DuckDB read best.
+# A layer's shard is 40-110 MB then; objects of 64-256 MB are what S3 and DuckDB read best.
 VALUES_PER_PIECE = 32_000_000
 
 # Of zstd. Below 0 it leaves bytes as they are that nothing repeats: a third faster and 4 % larger where most of
@@ -36,7 +40,7 @@ def units(run: Run) -> list[Unit]:
     return [
         Unit(
             checkpoint_unit(model.name, checkpoint),
-            settings.model_dump(exclude={"checkpoints"}),
+            settings.model_dump(exclude={"checkpoints", "tolerance"}),
             [
                 checkpoint_objects(run, model.name, checkpoint)["model.safetensors"].sha256,
                 *(s.sha256 for s in shards),
@@ -49,27 +53,37 @@ def units(run: Run) -> list[Unit]:
 
 
 def work(piece: Piece) -> list[StoredObject]:
-    """One block of sequences: a shard of activations for each layer, and one of predictions."""
+    """Some sequences: a shard of activations for each layer, and one of predictions."""
     torch.set_num_threads(1)  # the order of sums, and so the bytes, may not follow the machine
+    keep_freed_memory()
     run, arguments = piece.run, piece.arguments
     model_name, checkpoint = str(arguments["model"]), int(str(arguments["checkpoint"]))
     model, characters = read_model(run, model_name, checkpoint)
     sequences = read_sequences(run, "probe", int(str(arguments["start"])), int(str(arguments["stop"])))
-    unrolled = unroll(model, sequences, kept_signals(run.experiment, model.architecture.cell))
     partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
-    precision = run.experiment.dump.precision
-    objects = []
-    for layer in range(model.architecture.layers):
-        place = {**partition, "layer": layer}
-        with TileWriter(
-            run.folder, ACTIVATIONS, place, piece.index, piece.fingerprint, LEVELS[precision]
-        ) as shard:
-            for tile in activation_tiles(unrolled, layer, sequences, precision):
-                shard.append(tile)
-        objects.append(shard.stored)
-    rows = prediction_rows(unrolled, sequences, Vocabulary(characters))
-    objects.append(write_shard(run.folder, PREDICTIONS, partition, piece.index, [rows], piece.fingerprint))
-    return objects
+    names, settings = kept_signals(run.experiment, model.architecture.cell), run.experiment.dump
+    predictions = []
+    with ExitStack() as stack:
+        shards = [
+            (layer, stack.enter_context(_shard(piece, {**partition, "layer": layer})), Audit())
+            for layer in kept_layers(run.experiment, model.architecture.layers)
+        ]
+        with Ahead() as ahead:
+            for block in unroll(model, sequences, "recurrent"):
+                for layer, shard, audit in shards:
+                    ahead.call(_append, shard, block, layer, names, settings.precision)
+                    audit.add(block.layers[layer], block.own_hidden if layer == len(block.layers) - 1 else None)
+                predictions.append(prediction_rows(block, Vocabulary(characters)))
+        residuals = [
+            audit.require(settings.tolerance, f"{model_name}, checkpoint {checkpoint}, layer {layer}")
+            for layer, _, audit in shards
+        ]
+    objects = [
+        shard.stored.model_copy(update={"residuals": found})
+        for (_, shard, _), found in zip(shards, residuals, strict=True)
+    ]
+    rows = [pa.concat_tables(predictions)]
+    return [*objects, write_shard(run.folder, PREDICTIONS, partition, piece.index, rows, piece.fingerprint)]
 
 
 STAGE = Stage("dump", units, work, measure="values")
@@ -81,11 +95,32 @@ def kept_signals(experiment: Experiment, cell: str) -> Sequence[str]:
     return [signal for signal in CELL_SIGNALS[cell] if asked == "all" or signal in asked]
 
 
+def kept_layers(experiment: Experiment, layers: int) -> list[int]:
+    """The layers to write, of those that a model has."""
+    asked = experiment.dump.layers
+    return [layer for layer in range(layers) if asked == "all" or layer in asked]
+
+
+def _shard(piece: Piece, partition: dict[str, object]) -> TileWriter:
+    level = LEVELS[piece.run.experiment.dump.precision]
+    return TileWriter(piece.run.folder, ACTIVATIONS, partition, piece.index, piece.fingerprint, level)
+
+
+def _append(shard: TileWriter, block: Block, layer: int, names: Sequence[str], precision: str) -> None:
+    for tile in activation_tiles(block, layer, names, precision):
+        shard.append(tile)
+
+
 def pieces_of(
     experiment: Experiment, model: ModelSpec, checkpoint: int, mean_steps: float
 ) -> tuple[list[dict[str, object]], list[float]]:
     """The arguments of one checkpoint's pieces, and the values that each makes."""
-    values = mean_steps * model.layers * model.hidden_size * len(kept_signals(experiment, model.cell))
+    values = (
+        mean_steps
+        * len(kept_layers(experiment, model.layers))
+        * model.hidden_size
+        * len(kept_signals(experiment, model.cell))
+    )
     block = experiment.dump.sequences_per_shard or max(1, int(VALUES_PER_PIECE / max(1.0, values)))
     pieces: list[dict[str, object]] = []
     sizes = []

@@ -22,6 +22,12 @@ class PiecesFailedError(UnrolledError):
     exit_code = 3
 
 
+class AuditError(UnrolledError):
+    """What was computed or stored does not obey the cell's own equations; nothing is published."""
+
+    exit_code = 3
+
+
 class StorageError(UnrolledError):
     """The lake cannot be read or written, or holds bytes that do not match their digest."""
 

@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from schemas.signals import CELL_SIGNALS, SIGNALS
 from schemas.task_settings import Settings, TaskSettings
@@ -123,11 +123,17 @@ class DumpSettings(Settings):
     """Which activations are written, and how exactly."""
 
     signals: Literal["all"] | list[SignalName] = Field("all", description="signals to write")
+    layers: Literal["all"] | list[NonNegativeInt] = Field("all", description="layers to write, from 0")
     checkpoints: Literal["last", "all"] | list[int] = Field("last", description="checkpoints to dump")
     precision: Literal["exact", "half", "bfloat16"] = Field(
         "exact", description="mantissa bits kept: 23, 10 or 7; the column stays FLOAT"
     )
     sequences_per_shard: int = Field(0, ge=0, description="0: as many as make about 32 M values")
+    tolerance: PositiveFloat = Field(
+        1e-5,
+        allow_inf_nan=False,
+        description="largest residual of the cell's equations; above it nothing is written",
+    )
 
 
 class ScoreSettings(Settings):
@@ -182,6 +188,15 @@ class Experiment(Settings):
                 raise ValueError(
                     f"dump.signals {self.dump.signals} holds none of {cell}: {', '.join(CELL_SIGNALS[cell])}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _every_model_has_the_layers(self) -> Self:
+        layers = self.dump.layers
+        if layers != "all" and not (layers and max(layers) < min(self.model.layers)):
+            raise ValueError(
+                f"dump.layers {layers} are not layers of every model: the smallest has {min(self.model.layers)}"
+            )
         return self
 
     @property

@@ -11,6 +11,15 @@ class _Noun(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Residual(_Noun):
+    """How well a shard obeys an equation: |value - equation| / max(1, |value|), in float32 before any rounding."""
+
+    equation: str
+    values: int  # how many were checked
+    largest: float
+    median: float
+
+
 class StoredObject(_Noun):
     """An object of the lake: a Parquet shard when it belongs to a table, else a file of a checkpoint."""
 
@@ -19,6 +28,7 @@ class StoredObject(_Noun):
     rows: int
     bytes: int
     sha256: str
+    residuals: tuple[Residual, ...] = ()  # of a shard of activations
 
 
 class Plan(_Noun):

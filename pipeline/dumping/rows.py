@@ -1,73 +1,43 @@
 """Rows of `activations` and `predictions`, in the order in which they are stored.
 
-A row group is a tile: some sequences x a few neurons, neuron-major. One neuron's trace then touches one group in
-every `hidden_size / TILE_NEURONS`, and one sequence touches only the groups of its tile (docs/decisions/0001).
+A row group is a tile: the steps of a block x a few neurons, neuron-major. One neuron's trace then touches one
+group in every `hidden_size / TILE_NEURONS`, one sequence only the groups of its block (docs/decisions/0009).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.dumping.precision import round_mantissa
-from pipeline.dumping.unroll import Unrolled
-from pipeline.tasks.sequences import Sequences
+from pipeline.dumping.unroll import Block
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.activations import PREDICTIONS
-from schemas.tile import Steps, Tile
+from schemas.tile import Tile
 
-TILE_STEPS = 6_400
 TILE_NEURONS = 8
 
 
-def activation_tiles(unrolled: Unrolled, layer: int, sequences: Sequences, precision: str) -> Iterator[Tile]:
-    """The row groups of one layer's shard."""
-    signals = unrolled.signals[layer]
-    neurons = next(iter(signals.values())).shape[0]
-    number = np.repeat(sequences.ids, sequences.lengths)
-    step = _step_numbers(sequences)
-    for here in _sequence_tiles(sequences.offsets):
-        steps = Steps(number[here], step[here], sequences.tokens[here])
-        for first in range(0, neurons, TILE_NEURONS):
-            yield Tile(
-                first,
-                steps,
-                {
-                    name: round_mantissa(values[first : first + TILE_NEURONS, here], precision)
-                    for name, values in signals.items()
-                },
-            )
+def activation_tiles(block: Block, layer: int, names: Sequence[str], precision: str) -> Iterator[Tile]:
+    """A block's tiles of one layer, with the signals of some names."""
+    signals = {name: block.signal(layer, name) for name in names}
+    neurons = len(next(iter(signals.values())))
+    for first in range(0, neurons, TILE_NEURONS):
+        some = slice(first, first + TILE_NEURONS)
+        values = {name: round_mantissa(signal[some], precision) for name, signal in signals.items()}
+        yield Tile(first, block.steps, values)
 
 
-def prediction_rows(unrolled: Unrolled, sequences: Sequences, vocabulary: Vocabulary) -> pa.Table:
-    """A row for each step."""
-    lengths = sequences.lengths
-    last = np.zeros(len(unrolled.loss), bool)
-    last[sequences.offsets[1:] - 1] = True
+def prediction_rows(block: Block, vocabulary: Vocabulary) -> pa.Table:
+    """A row for each step of a block."""
+    last = np.isnan(block.loss)
     characters = pa.array(list(vocabulary.characters), pa.string())
     columns = {
-        "sequence": np.repeat(sequences.ids, lengths),
-        "step": _step_numbers(sequences),
-        "loss": pa.array(unrolled.loss, mask=last),
-        "probability": pa.array(np.exp(-unrolled.loss), mask=last),
-        "predicted": characters.take(pa.array(unrolled.predicted)),
-        "entropy": unrolled.entropy,
+        "sequence": block.steps.sequence,
+        "step": block.steps.step,
+        "loss": pa.array(block.loss, mask=last),
+        "probability": pa.array(np.exp(-block.loss), mask=last),
+        "predicted": characters.take(pa.array(block.predicted)),
+        "entropy": block.entropy,
     }
     return pa.table(columns, schema=PREDICTIONS.schema)
-
-
-def _step_numbers(sequences: Sequences) -> np.ndarray:
-    """0, 1, 2 … in each sequence, (N,) int32."""
-    starts = np.repeat(sequences.offsets[:-1], sequences.lengths)
-    step: np.ndarray = (np.arange(len(starts)) - starts).astype(np.int32)
-    return step
-
-
-def _sequence_tiles(offsets: np.ndarray) -> Iterator[slice]:
-    """Ranges of steps of whole sequences, each of at least one sequence and else at most TILE_STEPS."""
-    start = 0
-    while start < len(offsets) - 1:
-        stop = int(np.searchsorted(offsets, offsets[start] + TILE_STEPS, side="right")) - 1
-        stop = max(stop, start + 1)
-        yield slice(int(offsets[start]), int(offsets[stop]))
-        start = stop

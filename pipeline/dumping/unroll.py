@@ -1,54 +1,101 @@
-"""Every signal of every neuron at every step, and what was predicted there."""
+"""Every signal of every neuron at every step, and what was predicted there, block by block."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pipeline.models.recurrent_lm import RecurrentLM
+from pipeline.capturing.capture import Capture
+from pipeline.capturing.unrolling import LayerRun
 from pipeline.tasks.sequences import IGNORED, Sequences, next_tokens
+from schemas.tile import Steps
 
-# Steps of one forward pass, padding included: enough to keep the matrix products busy, and 25 MB a signal at
-# 512 neurons. A part of the sums' order, so a constant: it may not follow the machine.
-BATCH_STEPS = 12_800
+# Steps of one forward pass, padding included, and so of one tile: enough to keep the matrix products busy, 13 MB a
+# signal at 512 neurons. Part of the sums' order and of the layout, so a constant: it may not follow the machine.
+BLOCK_STEPS = 6_400
 
 
-@dataclass(frozen=True)
-class Unrolled:
-    """What a model did over N steps."""
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a network did over N steps: those of some whole sequences, or a part of one long sequence."""
 
-    signals: list[dict[str, np.ndarray]]  # for each layer, by name: (neurons, N) float32
+    steps: Steps
+    layers: list[LayerRun]  # with padding
     loss: np.ndarray  # (N,) float32, nats; NaN at a sequence's last step
     predicted: np.ndarray  # (N,) int64: the most probable next token
     entropy: np.ndarray  # (N,) float32, nats
+    real: Tensor  # (batch, steps) bool: what is no padding
+    own_hidden: (
+        Tensor | None
+    )  # the last layer's hidden state as the module alone gives it; of the first block only
+
+    def signal(self, layer: int, name: str) -> np.ndarray:
+        """One signal of one layer, (neurons, N) float32."""
+        values = self.layers[layer].signals[name]
+        if self.real.all():
+            flat = values.permute(2, 0, 1).reshape(values.shape[2], -1)
+        else:
+            flat = values[self.real].t().contiguous()
+        return flat.cpu().numpy()
 
 
-def unroll(model: RecurrentLM, sequences: Sequences, names: Sequence[str]) -> Unrolled:
-    """Run the model over the sequences; `names` are the signals to keep, of those that its cell has."""
-    steps = len(sequences.tokens)
-    shape = model.architecture
-    signals = [
-        {name: np.empty((shape.hidden_size, steps), np.float32) for name in names} for _ in range(shape.layers)
-    ]
-    loss, entropy = np.empty(steps, np.float32), np.empty(steps, np.float32)
-    predicted = np.empty(steps, np.int64)
-    for start, stop in sequences.batches(BATCH_STEPS):
+def unroll(model: nn.Module, sequences: Sequences, path: str) -> Iterator[Block]:
+    """Run a model over sequences.
+
+    Args:
+        model: takes tokens (batch, steps) and gives logits (batch, steps, vocabulary), alone or first of a tuple.
+        sequences: what to run it over. Sequences longer than a block are run in pieces, each from the state in
+            which the last one ended, so memory does not grow with their length.
+        path: of its recurrent module.
+    """
+    is_first = True
+    for start, stop in sequences.batches(BLOCK_STEPS):
         part = sequences.take(start, stop)
-        here = slice(sequences.offsets[start], sequences.offsets[stop])
         tokens, real = part.padded(np.arange(len(part)))
-        mask = torch.from_numpy(real)
-        with torch.inference_mode():
-            layers, logits = model.unroll(torch.from_numpy(tokens))
-            for kept, made in zip(signals, layers, strict=True):
-                for name, values in kept.items():
-                    values[:, here] = made[name][mask].t().numpy()
-            targets = torch.from_numpy(next_tokens(tokens, real))[mask]
-            loss[here], predicted[here], entropy[here] = _predictions(logits[mask], targets)
-    return Unrolled(signals, loss, predicted, entropy)
+        targets = next_tokens(tokens, real)
+        capture = Capture(model, carry_state=True)
+        for first in range(0, tokens.shape[1], BLOCK_STEPS):
+            here = slice(first, first + BLOCK_STEPS)
+            layers, logits = _run(model, capture, path, tokens[:, here])
+            mask = torch.from_numpy(real[:, here])
+            predictions = _predictions(logits[mask], torch.from_numpy(targets[:, here])[mask])
+            own_hidden = _own_hidden(model, path, layers[0].inputs) if is_first else None
+            yield Block(_steps(part, tokens, real, here), layers, *predictions, mask, own_hidden)
+            is_first = False
 
 
+@torch.inference_mode()
+def _run(model: nn.Module, capture: Capture, path: str, tokens: np.ndarray) -> tuple[list[LayerRun], Tensor]:
+    """The layers' signals and the logits (batch, steps, vocabulary) of tokens (batch, steps)."""
+    with capture:
+        output = model(torch.from_numpy(tokens).to(next(model.parameters()).device))
+    logits = output if isinstance(output, Tensor) else output[0]
+    return [layer[0] for layer in capture.calls.pop()[path].runs[-1].layers], logits.cpu()
+
+
+@torch.inference_mode()
+def _own_hidden(model: nn.Module, path: str, inputs: Tensor) -> Tensor:
+    """The hidden state (batch, steps, neurons) that a module's own forward gives for inputs of that order."""
+    module = model.get_submodule(path)
+    batch_first = getattr(module, "batch_first", True)
+    output = module(inputs if batch_first else inputs.transpose(0, 1))
+    hidden: Tensor = output if isinstance(output, Tensor) else output[0]
+    return hidden if batch_first else hidden.transpose(0, 1)
+
+
+def _steps(part: Sequences, tokens: np.ndarray, real: np.ndarray, here: slice) -> Steps:
+    """The keys of the real steps of a piece of padded tokens (batch, steps)."""
+    row, step = np.nonzero(real[:, here])
+    return Steps(
+        sequence=part.ids[row].astype(np.int32, copy=False),
+        step=(step + here.start).astype(np.int32),
+        token=tokens[:, here][row, step].astype(np.int32),
+    )
+
+
+@torch.inference_mode()
 def _predictions(logits: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Loss, most probable token and entropy of logits (N, vocabulary)."""
     log_p = logits.log_softmax(-1)

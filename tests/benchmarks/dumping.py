@@ -6,7 +6,8 @@ A shard is built in memory and committed to a local folder in one step, with an 
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +17,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from jobs.dump import LEVELS
+from jobs.memory import keep_freed_memory
 from pipeline.dumping.precision import MANTISSA_BITS
 from pipeline.dumping.rows import activation_tiles
-from pipeline.dumping.unroll import BATCH_STEPS, Unrolled, unroll
+from pipeline.dumping.unroll import BLOCK_STEPS, Block, unroll
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.storage.folder import Folder
 from pipeline.storage.tiles import TileWriter
@@ -95,28 +97,33 @@ def _sides(model: RecurrentLM, sequences: Sequences, stored: dict[str, int]) -> 
     """The sides by name; each that writes notes its bytes in `stored`."""
     batches = [
         torch.from_numpy(part.padded(np.arange(len(part)))[0])
-        for part in (sequences.take(start, stop) for start, stop in sequences.batches(BATCH_STEPS))
+        for part in (sequences.take(start, stop) for start, stop in sequences.batches(BLOCK_STEPS))
     ]
-    names = CELL_SIGNALS["lstm"]
-    made = unroll(model, sequences, names)
+    keep_freed_memory()  # as the dump stage does
+    made = list(unroll(model, sequences, "recurrent"))
 
-    def write(name: str, unrolled: Unrolled, precision: str) -> None:
-        stored[name] = _write(unrolled, sequences, precision)
+    def write(name: str, blocks: Iterable[Block], precision: str) -> None:
+        stored[name] = _write(blocks, model.architecture.layers, precision)
 
     def unroll_and_write(precision: str) -> Callable[[], None]:
         name = f"unroll + TileWriter, {precision}"
-        return lambda: write(name, unroll(model, sequences, names), precision)
+        return lambda: write(name, unroll(model, sequences, "recurrent"), precision)
 
     def save() -> None:
         stored[SAVE] = _save(made)
 
     return {
         FORWARD: lambda: _forward(model, batches),
-        UNROLL: lambda: unroll(model, sequences, names),
+        UNROLL: lambda: _unroll(model, sequences),
         **{f"unroll + TileWriter, {precision}": unroll_and_write(precision) for precision in MANTISSA_BITS},
         WRITE: lambda: write(WRITE, made, "exact"),
         SAVE: save,
     }
+
+
+def _unroll(model: RecurrentLM, sequences: Sequences) -> None:
+    for _ in unroll(model, sequences, "recurrent"):
+        pass
 
 
 def _forward(model: RecurrentLM, batches: list[Tensor]) -> None:
@@ -125,29 +132,37 @@ def _forward(model: RecurrentLM, batches: list[Tensor]) -> None:
             model.recurrent(one_hot(tokens, model.architecture.vocabulary_size).float())
 
 
-def _write(unrolled: Unrolled, sequences: Sequences, precision: str) -> int:
+def _write(blocks: Iterable[Block], layers: int, precision: str) -> int:
     """Bytes of the shards of every layer."""
-    with tempfile.TemporaryDirectory() as root:
-        written = 0
-        for layer in range(len(unrolled.signals)):
-            partition = {"run": "benchmark", "model": "lstm", "checkpoint": 0, "layer": layer}
-            with TileWriter(Folder(root), ACTIVATIONS, partition, 0, "benchmark", LEVELS[precision]) as shard:
-                for tile in activation_tiles(unrolled, layer, sequences, precision):
+    with tempfile.TemporaryDirectory() as root, ExitStack() as stack:
+        partition = {"run": "benchmark", "model": "lstm", "checkpoint": 0}
+        shards = [
+            stack.enter_context(
+                TileWriter(
+                    Folder(root), ACTIVATIONS, {**partition, "layer": layer}, 0, "benchmark", LEVELS[precision]
+                )
+            )
+            for layer in range(layers)
+        ]
+        for block in blocks:
+            for layer, shard in enumerate(shards):
+                for tile in activation_tiles(block, layer, CELL_SIGNALS["lstm"], precision):
                     shard.append(tile)
-            written += shard.stored.bytes
-    return written
+        stack.close()
+        return sum(shard.stored.bytes for shard in shards)
 
 
-def _save(unrolled: Unrolled) -> int:
-    """Bytes of a file for each signal of each layer."""
+def _save(blocks: list[Block]) -> int:
+    """Bytes of a file for each signal of each layer and block."""
     with tempfile.TemporaryDirectory() as root:
         written = 0
-        for layer, signals in enumerate(unrolled.signals):
-            for name, values in signals.items():
-                path = Path(root, f"{layer}-{name}.npy")
-                with path.open("wb") as file:
-                    np.save(file, values)
-                    file.flush()
-                    os.fsync(file.fileno())  # as the lake does
-                written += path.stat().st_size
-    return written
+        for place, block in enumerate(blocks):
+            for layer in range(len(block.layers)):
+                for name in CELL_SIGNALS["lstm"]:
+                    path = Path(root, f"{place}-{layer}-{name}.npy")
+                    with path.open("wb") as file:
+                        np.save(file, block.signal(layer, name))
+                        file.flush()
+                        os.fsync(file.fileno())  # as the lake does
+                    written += path.stat().st_size
+        return written

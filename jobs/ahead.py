@@ -1,0 +1,39 @@
+"""Work that runs behind its caller: packing a block while the next one is computed."""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import ParamSpec, Self
+
+Arguments = ParamSpec("Arguments")
+WAITING = 4  # calls that may wait, with the memory that they hold
+
+
+class Ahead:
+    """One thread that makes calls in their order; leaving waits for all of them, and raises what one raised."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._calls: deque[Future[object]] = deque()
+
+    def __enter__(self) -> Self:
+        """Nothing to start."""
+        return self
+
+    def call(
+        self, function: Callable[Arguments, object], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> None:
+        """Have a function called, when fewer than WAITING calls are left to make."""
+        while len(self._calls) >= WAITING:
+            self._calls.popleft().result()
+        self._calls.append(self._thread.submit(function, *arguments, **named))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for the calls, or forget those not begun when the block ended with an error."""
+        self._thread.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for call in self._calls:
+                call.result()

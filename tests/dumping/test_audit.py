@@ -1,0 +1,114 @@
+"""The audit at dump time: sound layers pass, each planted fault is caught by the equation that it breaks."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.capturing.capture import Capture
+from pipeline.capturing.unrolling import LayerRun
+from pipeline.dumping.audit import MEMORY, MIXED, OWN, SHOWN, STEP, Audit
+from pipeline.models.recurrent_lm import STACKED_GATES, make_model
+from schemas.errors import AuditError
+from schemas.experiment import Architecture
+from schemas.manifest import Residual
+
+TOLERANCE = 1e-5
+
+
+def layer_of(cell: str, layer: int = 0, nonlinearity: str = "tanh") -> LayerRun:
+    shape = {"cell": cell, "layers": 2, "hidden_size": 9, "vocabulary_size": 5, "nonlinearity": nonlinearity}
+    model = make_model(Architecture.model_validate(shape), 1)
+    tokens = torch.randint(5, (9, 12), generator=torch.Generator().manual_seed(2))
+    captured = Capture(model)(tokens)["recurrent"].layer(layer)
+    return replace(captured, signals={name: values.clone() for name, values in captured.signals.items()})
+
+
+def audited(run: LayerRun, own_hidden: Tensor | None = None) -> dict[str, Residual]:
+    audit = Audit()
+    audit.add(run, own_hidden)
+    return {residual.equation: residual for residual in audit.residuals()}
+
+
+def broken(run: LayerRun) -> set[str]:
+    return {equation for equation, residual in audited(run).items() if not residual.largest <= TOLERANCE}
+
+
+@pytest.mark.parametrize("cell", STACKED_GATES)
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_what_was_computed_passes(cell: str, nonlinearity: str, layer: int) -> None:
+    run = layer_of(cell, layer, nonlinearity)
+    found = audited(run, run.signals["hidden_state"])
+    equations = {"lstm": {MEMORY, SHOWN}, "peephole_lstm": {MEMORY, SHOWN}, "gru": {MIXED}}.get(cell, set())
+    assert set(found) == equations | {STEP, OWN}
+    assert all(residual.largest <= 2e-6 for residual in found.values())
+    assert all(residual.median <= residual.largest for residual in found.values())
+    for equation in equations:
+        assert found[equation].values == 9 * 12 * 9
+
+
+def test_gates_shifted_by_one_step_are_caught() -> None:
+    run = layer_of("lstm")
+    for gate in ("input_gate", "forget_gate", "output_gate", "candidate"):
+        run.signals[gate] = run.signals[gate].roll(1, dims=1)
+    assert broken(run) == {MEMORY, SHOWN, STEP}
+
+
+def test_swapped_input_and_forget_gates_are_caught() -> None:
+    run = layer_of("lstm")
+    swapped = {"input_gate": run.signals["forget_gate"], "forget_gate": run.signals["input_gate"]}
+    assert broken(replace(run, signals=run.signals | swapped)) == {MEMORY, STEP}
+
+
+def test_a_dead_reset_gate_is_caught() -> None:
+    """Stored as 1 everywhere; and computed but never used, as in a released network."""
+    run = layer_of("gru")
+    run.signals["reset_gate"].fill_(1)
+    assert broken(run) == {STEP}
+    run = layer_of("gru")
+    neurons = 9
+    unused = run.weights._replace(
+        weight_ih=run.weights.weight_ih.clone(), weight_hh=run.weights.weight_hh.clone(),
+        bias_ih=run.weights.bias_ih.clone(), bias_hh=run.weights.bias_hh.clone(),
+    )  # fmt: skip
+    with torch.no_grad():
+        for weight in (unused.weight_ih, unused.weight_hh, unused.bias_hh):
+            weight[:neurons] = 0
+        unused.bias_ih[:neurons] = 50  # r = 1: the candidate sees all of U h'
+    from pipeline.models import cells
+
+    with torch.no_grad():
+        without = cells.gru(run.inputs, unused)
+    without["reset_gate"] = run.signals["reset_gate"]
+    assert broken(replace(run, signals=without)) == {STEP}
+
+
+def test_a_peephole_of_the_wrong_sign_is_caught() -> None:
+    run = layer_of("peephole_lstm")
+    assert run.weights.weight_peephole is not None
+    assert broken(replace(run, weights=run.weights._replace(weight_peephole=-run.weights.weight_peephole))) == {
+        STEP
+    }
+
+
+@pytest.mark.parametrize("fault", [float("nan"), float("inf"), 0.5])
+def test_one_wrong_value_is_caught(fault: float) -> None:
+    run = layer_of("lstm")
+    run.signals["cell_state"][5, 7, 3] = fault
+    assert MEMORY in broken(run)
+
+
+def test_another_hidden_state_than_the_modules_is_caught() -> None:
+    run = layer_of("rnn")
+    assert audited(run, run.signals["hidden_state"] + 1e-3)[OWN].largest > TOLERANCE
+
+
+def test_a_shard_above_tolerance_is_refused_with_a_sentence() -> None:
+    run = layer_of("lstm")
+    run.signals["cell_state"][5, 7, 3] += 0.25
+    audit = Audit()
+    audit.add(run, None)
+    with pytest.raises(AuditError, match=r"lstm-1, layer 0 does not obey `c = f \* c' \+ i \* g`.*dump.tolerance"):
+        audit.require(TOLERANCE, "lstm-1, layer 0")
