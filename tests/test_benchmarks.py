@@ -16,6 +16,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     pages = {path.name.split("_")[0]: path.read_text() for path in tmp_path.glob("*.md")}
     headings = {
         "main-path": ("## Training", "## Dumping", "## Reading", "## Memory", "## Not measured"),
+        "peers": ("## Peers", "ours, exact", "## Not measured"),
     }
     assert pages.keys() == headings.keys()
     for name, page in pages.items():

@@ -8,7 +8,7 @@ With a theme's name it prints that theme, and writes nothing.
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import dumping, memory, reading, training
+from tests.benchmarks import dumping, memory, peers, reading, training
 from tests.benchmarks.page import Page, table, write_page
 
 ALTERNATED = (
@@ -29,7 +29,18 @@ PAGES = {
             "Several processes: all is one, without Ray, so the figures are those of the code alone.",
             *LOCAL,
             "Other cells than the LSTM, and other sizes: these are the two that the shipped experiments use.",
-            "Tools other than PyTorch and NumPy.",
+            "Tools other than PyTorch and NumPy: those are on the peers' page.",
+        ),
+    ),
+    "peers": Page(
+        "Peers",
+        {"peers": peers.run},
+        ALTERNATED,
+        (
+            "GPUs, several processes, and other cells than the LSTM.",
+            *LOCAL,
+            "Other questions than one neuron's greatest values; SQL over arrays and pickles, which have none.",
+            "Padding, sequences of several lengths, and tools that see no LSTM at all.",
         ),
     ),
 }
