@@ -37,6 +37,7 @@ docs: setup                      ## regenerate the generated pages
 
 bench: setup                     ## the pages of docs/benchmarks, but for the peers'
 	$(BIN)/python -m tests.benchmarks --page main-path
+	$(BIN)/python -m tests.benchmarks --page precision
 
 bench-peers: setup               ## what people use today beside ours: installs it into .venv
 	$(PIP) --editable '.[dev,peers]'

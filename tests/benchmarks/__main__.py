@@ -8,7 +8,7 @@ With a theme's name it prints that theme, and writes nothing.
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import dumping, memory, peers, reading, training
+from tests.benchmarks import dumping, memory, peers, precision, reading, training
 from tests.benchmarks.page import Page, table, write_page
 
 ALTERNATED = (
@@ -41,6 +41,16 @@ PAGES = {
             *LOCAL,
             "Other questions than one neuron's greatest values; SQL over arrays and pickles, which have none.",
             "Padding, sequences of several lengths, and tools that see no LSTM at all.",
+        ),
+    ),
+    "precision": Page(
+        "Precision",
+        {"precision": precision.run},
+        "Nothing here is timed: one run on one trained network of each kind, and other weights give others.",
+        (
+            "Other seeds, sizes and cells.",
+            "Spearman's rho and AUC.",
+            "What a person would conclude from an answer that differs.",
         ),
     ),
 }
