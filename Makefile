@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: default setup check test-fast test demo docs bench clean
+.PHONY: default setup check test-fast test demo docs bench bench-peers clean
 default: check test-fast
 
 .venv/installed: pyproject.toml constraints.txt
@@ -35,8 +35,14 @@ test: check                      ## everything
 docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
 
-bench: setup                     ## the speed and memory tables of docs/benchmarks
-	$(BIN)/python -m tests.benchmarks
+bench: setup                     ## the pages of docs/benchmarks, but for the peers'
+	$(BIN)/python -m tests.benchmarks --page main-path
+	$(BIN)/python -m tests.benchmarks --page precision
+
+bench-peers: setup               ## what people use today beside ours: installs it into .venv
+	$(PIP) --editable '.[dev,peers]'
+	$(PIP) --no-deps --requirement tests/benchmarks/peers.txt
+	$(BIN)/python -m tests.benchmarks --page peers
 
 clean:
 	rm -rf .venv build *.egg-info

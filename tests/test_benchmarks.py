@@ -13,6 +13,14 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    page = next(tmp_path.glob("*.md")).read_text()
-    for heading in ("## Training", "## Dumping", "## Reading", "## Memory", "## Not measured"):
-        assert heading in page
+    pages = {path.name.split("_")[0]: path.read_text() for path in tmp_path.glob("*.md")}
+    headings = {
+        "main-path": ("## Training", "## Dumping", "## Reading", "## Memory", "## Not measured"),
+        "peers": ("## Peers", "ours, exact", "## Not measured"),
+        "precision": ("## Precision", "bfloat16", "## Not measured"),
+    }
+    assert pages.keys() == headings.keys()
+    for name, page in pages.items():
+        for heading in headings[name]:
+            assert heading in page
+        assert next(tmp_path.glob(f"{name}_*.json"))

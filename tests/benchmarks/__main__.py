@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks` runs every theme and writes the page; with a theme's name, it prints that one.
+"""`python -m tests.benchmarks` runs every theme and writes their pages; `--page` writes one of them.
+
+With a theme's name it prints that theme, and writes nothing.
 
 --quick measures next to nothing: it shows that every theme runs.
 """
@@ -6,31 +8,80 @@
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import dumping, memory, reading, training
-from tests.benchmarks.page import table, write_page
+from tests.benchmarks import dumping, memory, peers, precision, reading, training
+from tests.benchmarks.page import Page, table, write_page
 
-THEMES = {"training": training.run, "dumping": dumping.run, "reading": reading.run, "memory": memory.run}
+ALTERNATED = (
+    "A figure is a median, with the least and the greatest in brackets. The sides of a comparison ran alternately "
+    "in one\nprocess; the machine is noisy, so read the ratios."
+)
+LOCAL = (
+    "S3 and other remote stores: a local folder only.",
+    "A cold disk: emptying the system's cache needs root. Reads come from the cache, writes end in an fsync.",
+)
+PAGES = {
+    "main-path": Page(
+        "The main path",
+        {"training": training.run, "dumping": dumping.run, "reading": reading.run, "memory": memory.run},
+        ALTERNATED,
+        (
+            "GPUs: the stages run on the CPU.",
+            "Several processes: all is one, without Ray, so the figures are those of the code alone.",
+            *LOCAL,
+            "Other cells than the LSTM, and other sizes: these are the two that the shipped experiments use.",
+            "Tools other than PyTorch and NumPy: those are on the peers' page.",
+        ),
+    ),
+    "peers": Page(
+        "Peers",
+        {"peers": peers.run},
+        ALTERNATED,
+        (
+            "GPUs, several processes, and other cells than the LSTM.",
+            *LOCAL,
+            "Other questions than one neuron's greatest values; SQL over arrays and pickles, which have none.",
+            "Padding, sequences of several lengths, and tools that see no LSTM at all.",
+        ),
+    ),
+    "precision": Page(
+        "Precision",
+        {"precision": precision.run},
+        "Nothing here is timed: one run on one trained network of each kind, and other weights give others.",
+        (
+            "Other seeds, sizes and cells.",
+            "Spearman's rho and AUC.",
+            "What a person would conclude from an answer that differs.",
+        ),
+    ),
+}
+THEMES = {name: run for page in PAGES.values() for name, run in page.themes.items()}
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "benchmarks"
 
 
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("theme", nargs="?", choices=sorted(THEMES), help="one theme; all when left out")
+    parser.add_argument("theme", nargs="?", choices=sorted(THEMES), help="print one theme, and write nothing")
+    parser.add_argument("--page", choices=sorted(PAGES), help="the one page to write; all when left out")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; needs --out unless a theme is named")
-    parser.add_argument("--out", type=Path, help="folder of the page; docs/benchmarks when left out")
+    parser.add_argument("--out", type=Path, help="folder of the pages; docs/benchmarks when left out")
     given = parser.parse_args()
     if given.theme:
         print(table(THEMES[given.theme](quick=given.quick)))
         return
     if given.quick and given.out is None:
         parser.error("--quick needs --out: its figures mean nothing and may not replace a real page")
-    themes = {}
-    for name, run in THEMES.items():
-        themes[name] = run(quick=given.quick)
-        print(table(themes[name]), flush=True)
-    command = "python -m tests.benchmarks" + (" --quick" if given.quick else "")
-    print(write_page(themes, given.out or FOLDER, command).name)
+    for name in [given.page] if given.page else PAGES:
+        _write(name, quick=given.quick, folder=given.out or FOLDER)
+
+
+def _write(name: str, *, quick: bool, folder: Path) -> None:
+    page, themes = PAGES[name], {}
+    for theme, run in page.themes.items():
+        themes[theme] = run(quick=quick)
+        print(table(themes[theme]), flush=True)
+    command = f"python -m tests.benchmarks --page {name}" + (" --quick" if quick else "")
+    print(write_page(name, page, themes, folder, command).name)
 
 
 if __name__ == "__main__":

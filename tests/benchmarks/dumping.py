@@ -25,11 +25,10 @@ from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.storage.folder import Folder
 from pipeline.storage.tiles import TileWriter
 from pipeline.tasks.sequences import Sequences
-from pipeline.training.trainer import Trainer
 from schemas.activations import ACTIVATIONS
 from schemas.signals import CELL_SIGNALS
 from tests.benchmarks.measure import Theme, alternate, number, ratios, spread
-from tests.benchmarks.python_source import WINDOW, Network, first_model, python_source, read_split
+from tests.benchmarks.python_source import WINDOW, Network, python_source, read_split, trained
 
 FORWARD, UNROLL, SAVE = "nn.LSTM forward, hidden state only", "unroll", "numpy.save of the same arrays"
 WRITE = "TileWriter, exact, of the same arrays"
@@ -40,7 +39,7 @@ class Sizes(NamedTuple):
 
     rounds: int
     network: Network
-    updates: int  # of training: the gates of an untrained model hardly move, and pack too well
+    updates: int  # of training
     train: int  # windows
     probe: int
 
@@ -85,12 +84,9 @@ def run(*, quick: bool) -> Theme:
 
 
 def _trained(sizes: Sizes) -> tuple[RecurrentLM, Sequences]:
-    torch.set_num_threads(1)
     corpus = {"train": sizes.train, "valid": 1, "probe": sizes.probe}
     experiment = python_source(sizes.network, corpus, {"steps": sizes.updates})
-    model = first_model(experiment)
-    Trainer(model, read_split(experiment, "train"), experiment.training, seed=0).advance(sizes.updates)
-    return model, read_split(experiment, "probe")
+    return trained(experiment, sizes.updates), read_split(experiment, "probe")
 
 
 def _sides(model: RecurrentLM, sequences: Sequences, stored: dict[str, int]) -> dict[str, Callable[[], object]]:

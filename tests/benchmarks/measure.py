@@ -29,10 +29,13 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> Times:
+def alternate(
+    sides: Mapping[str, Callable[[], object]], rounds: int, between: Callable[[], object] = lambda: None
+) -> Times:
     """Seconds of each side, A B, B A, A B …; the first round warms up and is not kept.
 
     The order turns round by round, since whoever comes second finds warmer caches (2-3 % of a small update).
+    `between` follows each call and is not timed.
     """
     torch.set_num_threads(1)  # as the product's stages do: the order of sums, and so the bytes, are then fixed
     times: Times = {name: [] for name in sides}
@@ -40,6 +43,7 @@ def alternate(sides: Mapping[str, Callable[[], object]], rounds: int) -> Times:
     for _ in range(rounds + 1):
         for name in order:
             times[name].append(seconds(sides[name]))
+            between()
         order.reverse()
     return {name: values[1:] for name, values in times.items()}
 

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
+
 from jobs.context import documents_of
 from pipeline.corpus.rows import sequences_of, split_range, step_rows
 from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from pipeline.tasks import make_task
 from pipeline.tasks.sequences import Sequences
 from pipeline.tasks.vocabulary import Vocabulary
+from pipeline.training.trainer import Trainer
 from schemas.experiment import Experiment
 from schemas.parse import parse_experiment
 
@@ -45,17 +48,28 @@ def python_source(
     return parse_experiment(document, "benchmark")
 
 
+def vocabulary_of(experiment: Experiment) -> Vocabulary:
+    """The characters that its training saw."""
+    task = make_task(experiment.task, documents_of(experiment))
+    return Vocabulary(task.alphabet(experiment.corpus.seed, experiment.corpus.train))
+
+
 def read_split(experiment: Experiment, split: str) -> Sequences:
     """A split's sequences as a stage would read them, made in memory."""
     task = make_task(experiment.task, documents_of(experiment))
     corpus = experiment.corpus
-    vocabulary = Vocabulary(task.alphabet(corpus.seed, corpus.train))
-    return sequences_of(step_rows(task, vocabulary, corpus.seed, split_range(corpus, split)))
+    return sequences_of(step_rows(task, vocabulary_of(experiment), corpus.seed, split_range(corpus, split)))
 
 
 def first_model(experiment: Experiment) -> RecurrentLM:
     """The experiment's first model, untrained."""
-    task = make_task(experiment.task, documents_of(experiment))
-    size = len(task.alphabet(experiment.corpus.seed, experiment.corpus.train))
     spec = next(experiment.model.grid())
-    return make_model(spec.architecture(size), spec.seed)
+    return make_model(spec.architecture(len(vocabulary_of(experiment))), spec.seed)
+
+
+def trained(experiment: Experiment, updates: int) -> RecurrentLM:
+    """The experiment's first model after some updates: an untrained one's gates hardly move, and pack too well."""
+    torch.set_num_threads(1)
+    model = first_model(experiment)
+    Trainer(model, read_split(experiment, "train"), experiment.training, seed=0).advance(updates)
+    return model
