@@ -7,7 +7,6 @@ A shard is built in memory and committed to a local folder in one step, with an 
 import os
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,22 +15,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from jobs.dump import LEVELS
 from jobs.memory import keep_freed_memory
 from pipeline.dumping.precision import MANTISSA_BITS
-from pipeline.dumping.rows import activation_tiles
 from pipeline.dumping.unroll import BLOCK_STEPS, Block, unroll
 from pipeline.models.recurrent_lm import RecurrentLM
-from pipeline.storage.folder import Folder
-from pipeline.storage.tiles import TileWriter
 from pipeline.tasks.sequences import Sequences
-from schemas.activations import ACTIVATIONS
 from schemas.signals import CELL_SIGNALS
 from tests.benchmarks.measure import Theme, alternate, number, ratios, spread
 from tests.benchmarks.python_source import WINDOW, Network, python_source, read_split, trained
+from tests.benchmarks.shards import write_blocks
 
-FORWARD, UNROLL, SAVE = "nn.LSTM forward, hidden state only", "unroll", "numpy.save of the same arrays"
-WRITE = "TileWriter, exact, of the same arrays"
+FORWARD, UNROLL, SAVE = "nn.LSTM forward, hidden state only", "unroll", "numpy.save of the same blocks"
+WRITE = "audit and write, exact, of the same blocks"
 
 
 class Sizes(NamedTuple):
@@ -69,14 +64,14 @@ def run(*, quick: bool) -> Theme:
         method=(
             f"{values / 1e6:.1f} M values a pass (a value is one signal of one neuron at one step): "
             f"{len(sequences)} windows of {WINDOW} characters of Python source through a {sizes.network} LSTM "
-            f"after {sizes.updates} updates, {sizes.rounds} alternations. `unroll + TileWriter` commits the "
+            f"after {sizes.updates} updates, {sizes.rounds} alternations. `unroll, audit and write` commits the "
             "activations of all layers to a local folder; the predictions are computed but not written. All rates "
             "count the same values, though `nn.LSTM` gives but one layer's hidden state."
         ),
         header=("what", "M values/s", "bytes/value", "time / that of the forward"),
         rows=rows,
         notes=[
-            f"TileWriter takes {spread(ratios(times[WRITE], times[SAVE]))} times as long as numpy.save.",
+            f"Auditing and writing takes {spread(ratios(times[WRITE], times[SAVE]))} times as long as numpy.save.",
             "numpy.save has no keys and packs nothing. Both end in an fsync, so the rates follow the disk.",
         ],
         raw={"values": values, "seconds": times, "bytes": stored},
@@ -102,7 +97,7 @@ def _sides(model: RecurrentLM, sequences: Sequences, stored: dict[str, int]) -> 
         stored[name] = _write(blocks, model.architecture.layers, precision)
 
     def unroll_and_write(precision: str) -> Callable[[], None]:
-        name = f"unroll + TileWriter, {precision}"
+        name = f"unroll, audit and write, {precision}"
         return lambda: write(name, unroll(model, sequences, "recurrent"), precision)
 
     def save() -> None:
@@ -111,7 +106,7 @@ def _sides(model: RecurrentLM, sequences: Sequences, stored: dict[str, int]) -> 
     return {
         FORWARD: lambda: _forward(model, batches),
         UNROLL: lambda: _unroll(model, sequences),
-        **{f"unroll + TileWriter, {precision}": unroll_and_write(precision) for precision in MANTISSA_BITS},
+        **{f"unroll, audit and write, {precision}": unroll_and_write(precision) for precision in MANTISSA_BITS},
         WRITE: lambda: write(WRITE, made, "exact"),
         SAVE: save,
     }
@@ -129,23 +124,8 @@ def _forward(model: RecurrentLM, batches: list[Tensor]) -> None:
 
 
 def _write(blocks: Iterable[Block], layers: int, precision: str) -> int:
-    """Bytes of the shards of every layer."""
-    with tempfile.TemporaryDirectory() as root, ExitStack() as stack:
-        partition = {"run": "benchmark", "model": "lstm", "checkpoint": 0}
-        shards = [
-            stack.enter_context(
-                TileWriter(
-                    Folder(root), ACTIVATIONS, {**partition, "layer": layer}, 0, "benchmark", LEVELS[precision]
-                )
-            )
-            for layer in range(layers)
-        ]
-        for block in blocks:
-            for layer, shard in enumerate(shards):
-                for tile in activation_tiles(block, layer, CELL_SIGNALS["lstm"], precision):
-                    shard.append(tile)
-        stack.close()
-        return sum(shard.stored.bytes for shard in shards)
+    with tempfile.TemporaryDirectory() as root:
+        return write_blocks(root, blocks, layers, precision)
 
 
 def _save(blocks: list[Block]) -> int:

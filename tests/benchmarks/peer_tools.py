@@ -5,7 +5,7 @@ disk to be compared, `top` answers the question from disk.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,15 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, one_hot
 
-from pipeline.dumping.rows import activation_tiles
-from pipeline.dumping.unroll import Unrolled, unroll
+from pipeline.dumping.unroll import Block, unroll
 from pipeline.models.recurrent_lm import RecurrentLM
-from pipeline.storage.folder import Folder
-from pipeline.storage.shards import write_shard
 from pipeline.tasks.sequences import Sequences
-from schemas.activations import ACTIVATIONS
 from schemas.signals import CELL_SIGNALS
 from tests.benchmarks.python_source import WINDOW
+from tests.benchmarks.shards import write_blocks
 
 SIGNALS = CELL_SIGNALS["lstm"]
 TOP = 20
@@ -71,9 +68,9 @@ class Tool(ABC):
         """The steps of a neuron's greatest cell states, from what is on disk."""
 
 
-def compute_ours(text: Text) -> Unrolled:
+def compute_ours(text: Text) -> Iterator[Block]:
     """Our side, computing only: every signal, and the predictions, which the others leave out."""
-    return unroll(text.model, text.sequences, SIGNALS)
+    return unroll(text.model, text.sequences, "recurrent")
 
 
 class Ours(Tool):
@@ -83,14 +80,10 @@ class Ours(Tool):
         self._text, self._precision = text, precision
 
     def compute(self) -> object:
-        return compute_ours(self._text)
+        return list(compute_ours(self._text))
 
     def write(self, folder: Path) -> None:
-        made, sequences = compute_ours(self._text), self._text.sequences
-        for layer in self._text.layers:
-            partition = {"run": "benchmark", "model": "lstm", "checkpoint": 0, "layer": layer}
-            tiles = activation_tiles(made, layer, sequences, self._precision)
-            write_shard(Folder(str(folder)), ACTIVATIONS, partition, 0, tiles, "benchmark")
+        write_blocks(folder, compute_ours(self._text), len(self._text.layers), self._precision)
         _keep_characters(folder, self._text)
 
     def values(self, folder: Path, layer: int, signal: str) -> np.ndarray:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from pipeline.dumping.unroll import BATCH_STEPS
+from pipeline.dumping.unroll import BLOCK_STEPS
 from tests.benchmarks.measure import Theme, Times, alternate, number, ratios, spread
 from tests.benchmarks.peer_packages import DiagNNose, nnsight_loop
 from tests.benchmarks.peer_tools import (
@@ -106,10 +106,11 @@ def run(*, quick: bool) -> Theme:
         title="Peers",
         method=(
             "Six signals of every layer, neuron and step, float32, from tokens to files, of a trained LSTM that "
-            f"reads Python source in windows of {WINDOW}, at most {BATCH_STEPS // WINDOW} a batch on every side: "
+            f"reads Python source in windows of {WINDOW}, at most {BLOCK_STEPS // WINDOW} a batch on every side: "
             f"{'; '.join(_told(size, found[str(size.network)]) for size in sizes)}. *Computing* ends with the "
             "values in memory in the form that a side gives them; *to disk* computes too, and ends in an fsync "
-            "of every file. *Ours* is `unroll`, which also makes the predictions, and `write_shard`. *Top "
+            "of every file. *Ours* is the dump stage's way: `unroll`, which also makes the predictions, the audit, "
+            "and `TileWriter`. *Top "
             f"{TOP}* asks for the steps of a neuron's {TOP} greatest cell states and their characters ({PLACES} "
             "neurons of the last layer, each from freshly opened files in the system's cache, on one thread). "
             "All rates count the same values, though `nn.LSTM` gives but one layer's hidden state."
@@ -171,7 +172,7 @@ def _text(size: Size) -> Text:
     sequences = read_split(experiment, "probe")
     batches = [
         torch.from_numpy(part.padded(np.arange(len(part)))[0])
-        for part in (sequences.take(start, stop) for start, stop in sequences.batches(BATCH_STEPS))
+        for part in (sequences.take(start, stop) for start, stop in sequences.batches(BLOCK_STEPS))
     ]
     return Text(trained(experiment, size.updates), sequences, vocabulary_of(experiment).characters, batches)
 

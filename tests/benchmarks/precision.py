@@ -11,18 +11,14 @@ import numpy as np
 
 from pipeline.annotation.rows import annotation_rows
 from pipeline.dumping.precision import MANTISSA_BITS, round_mantissa
-from pipeline.dumping.rows import activation_tiles
-from pipeline.dumping.unroll import Unrolled, unroll
+from pipeline.dumping.unroll import Block, unroll
 from pipeline.scoring.measures import pearson
-from pipeline.storage.folder import Folder
-from pipeline.storage.shards import write_shard
-from pipeline.tasks.sequences import Sequences
-from schemas.activations import ACTIVATIONS
 from schemas.experiment import Experiment
 from schemas.parse import parse_experiment
 from schemas.signals import CELL_SIGNALS
 from tests.benchmarks.measure import Theme, number
 from tests.benchmarks.python_source import WINDOW, Network, python_source, read_split, trained, vocabulary_of
+from tests.benchmarks.shards import joined, write_blocks
 
 SIGNALS = CELL_SIGNALS["lstm"]
 TOP = 20
@@ -46,8 +42,8 @@ QUICK = Sizes(Network(1, 8), 5, 8_000, 8, 5)
 class Subject(NamedTuple):
     """A dump and what is asked of it."""
 
-    made: Unrolled
-    sequences: Sequences
+    blocks: list[Block]
+    signals: list[dict[str, np.ndarray]]  # for each layer, by name: (neurons, N)
     hypotheses: dict[str, np.ndarray]  # a value for each step, NaN where it says nothing
 
 
@@ -125,7 +121,8 @@ def _counting(sizes: Sizes) -> Subject:
 
 def _subject(experiment: Experiment, updates: int, names: tuple[str, ...]) -> Subject:
     sequences, vocabulary = read_split(experiment, "probe"), vocabulary_of(experiment)
-    made = unroll(trained(experiment, updates), sequences, SIGNALS)
+    model = trained(experiment, updates)
+    blocks = list(unroll(model, sequences, "recurrent"))
     texts = {
         int(number): vocabulary.decode(sequences.tokens[start:stop])
         for number, start, stop in zip(sequences.ids, sequences.offsets, sequences.offsets[1:], strict=False)
@@ -134,18 +131,18 @@ def _subject(experiment: Experiment, updates: int, names: tuple[str, ...]) -> Su
         name: annotation_rows(name, texts)["value"].to_numpy().astype(np.float64)  # a NULL becomes NaN
         for name in names
     }
-    return Subject(made, sequences, hypotheses)
+    return Subject(blocks, joined(blocks, model.architecture.layers), hypotheses)
 
 
 def _answers(subject: Subject, precision: str) -> Answers:
     correlations, tops = [], []
-    for signals in subject.made.signals:
+    for signals in subject.signals:
         for name in SIGNALS:
             values = round_mantissa(signals[name], precision)  # (neurons, steps)
             correlations.append([_r(values, hypothesis) for hypothesis in subject.hypotheses.values()])
             # A stable sort keeps the earlier step first among equals.
             tops.append(np.argsort(-values, axis=1, kind="stable")[:, :TOP])
-    shape = (len(subject.made.signals), len(SIGNALS))
+    shape = (len(subject.signals), len(SIGNALS))
     r, top = np.array(correlations), np.array(tops)
     return Answers(r.reshape(*shape, *r.shape[1:]), top.reshape(*shape, *top.shape[1:]))
 
@@ -201,13 +198,9 @@ def _kept(exact: np.ndarray, rounded: np.ndarray) -> np.ndarray:
 
 def _bytes(subject: Subject, precision: str) -> float:
     """Bytes of a stored value."""
-    values = sum(signal.size for signals in subject.made.signals for signal in signals.values())
-    written = 0
+    values = sum(signal.size for signals in subject.signals for signal in signals.values())
     with tempfile.TemporaryDirectory() as root:
-        for layer in range(len(subject.made.signals)):
-            partition = {"run": "benchmark", "model": "lstm", "checkpoint": 0, "layer": layer}
-            tiles = activation_tiles(subject.made, layer, subject.sequences, precision)
-            written += write_shard(Folder(root), ACTIVATIONS, partition, 0, tiles, "benchmark").bytes
+        written = write_blocks(root, subject.blocks, len(subject.signals), precision)
     return written / values
 
 
@@ -247,6 +240,6 @@ def _by_signal(name: str, changed: Mapping[str, object]) -> str:
 
 def _named(subjects: Mapping[str, Subject]) -> str:
     return "; ".join(
-        f"{name}, {len(subject.sequences.tokens):,} steps: {', '.join(subject.hypotheses)}"
+        f"{name}, {subject.signals[0]['cell_state'].shape[1]:,} steps: {', '.join(subject.hypotheses)}"
         for name, subject in subjects.items()
     )
