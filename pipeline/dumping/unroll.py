@@ -15,6 +15,7 @@ from schemas.tile import Steps
 # Steps of one forward pass, padding included, and so of one tile: enough to keep the matrix products busy, 13 MB a
 # signal at 512 neurons. Part of the sums' order and of the layout, so a constant: it may not follow the machine.
 BLOCK_STEPS = 6_400
+SAMPLED = 8  # one sequence in so many is run a second time, for the audit
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +28,7 @@ class Block:
     predicted: np.ndarray  # (N,) int64: the most probable next token
     entropy: np.ndarray  # (N,) float32, nats
     real: Tensor  # (batch, steps) bool: what is no padding
-    own_hidden: (
-        Tensor | None
-    )  # the last layer's hidden state as the module alone gives it; of the first block only
+    own_hidden: Tensor | None  # what the module's own forward gives, for some sequences of the first block
 
     def signal(self, layer: int, name: str) -> np.ndarray:
         """One signal of one layer, (neurons, N) float32."""
@@ -61,7 +60,7 @@ def unroll(model: nn.Module, sequences: Sequences, path: str) -> Iterator[Block]
             layers, logits = _run(model, capture, path, tokens[:, here])
             mask = torch.from_numpy(real[:, here])
             predictions = _predictions(logits[mask], torch.from_numpy(targets[:, here])[mask])
-            own_hidden = _own_hidden(model, path, layers[0].inputs) if is_first else None
+            own_hidden = _own_hidden(model, path, layers[0].inputs[::SAMPLED]) if is_first else None
             yield Block(_steps(part, tokens, real, here), layers, *predictions, mask, own_hidden)
             is_first = False
 
