@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Mapping
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from schemas.errors import UsageError
@@ -80,7 +82,13 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
         if (place, location[0]) == (1, "task"):
             model = TASK_SETTINGS[str(part)]
         elif part in model.model_fields:
-            annotation = model.model_fields[str(part)].annotation
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                model = annotation
+            model = section_of(model.model_fields[str(part)]) or model
     return list(model.model_fields)
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The settings class of a field that is a section, which may be left out altogether; else None."""
+    for annotation in (field.annotation, *get_args(field.annotation)):
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return annotation
+    return None
