@@ -1,6 +1,7 @@
 """Dump: every signal of every neuron at every probe step, and the predictions, for each checkpoint asked for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -11,7 +12,6 @@ from jobs.train import checkpoint_objects, read_model
 from pipeline.dumping.rows import activation_tiles, prediction_rows
 from pipeline.dumping.unroll import unroll
 from pipeline.storage.shards import write_shard
-from pipeline.tasks.vocabulary import Vocabulary
 from schemas.activations import ACTIVATIONS, PREDICTIONS
 from schemas.experiment import Experiment, ModelSpec
 from schemas.manifest import StoredObject
@@ -38,7 +38,7 @@ def units(run: Run) -> list[Unit]:
             ],
             *pieces_of(run.experiment, model, checkpoint, mean_steps),
         )
-        for model in run.experiment.model.grid()
+        for model in run.models
         for checkpoint in run.experiment.dumped_checkpoints
     ]
 
@@ -48,9 +48,16 @@ def work(piece: Piece) -> list[StoredObject]:
     torch.set_num_threads(1)  # the order of sums, and so the bytes, may not follow the machine
     run, arguments = piece.run, piece.arguments
     model_name, checkpoint = str(arguments["model"]), int(str(arguments["checkpoint"]))
-    model, characters = read_model(run, model_name, checkpoint)
+    model, vocabulary = read_model(run, model_name, checkpoint)
+    spec = next(spec for spec in run.models if spec.name == model_name)
     sequences = read_sequences(run, "probe", int(str(arguments["start"])), int(str(arguments["stop"])))
-    unrolled = unroll(model, sequences, kept_signals(run.experiment, model.architecture.cell))
+    # TEMPORARY: `unroll` takes a RecurrentLM; with pipeline.capture it takes any module.
+    unrollable: Any = model
+    if run.experiment.network:
+        from jobs.temporary_unroll import UnrolledNetwork
+
+        unrollable = UnrolledNetwork(model, run.experiment.network.recurrent, spec)
+    unrolled = unroll(unrollable, sequences, kept_signals(run.experiment, spec.cell))
     partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
     objects = [
         write_shard(
@@ -61,9 +68,9 @@ def work(piece: Piece) -> list[StoredObject]:
             activation_tiles(unrolled, layer, sequences, run.experiment.dump.precision),
             piece.fingerprint,
         )
-        for layer in range(model.architecture.layers)
+        for layer in range(spec.layers)
     ]
-    rows = prediction_rows(unrolled, sequences, Vocabulary(characters))
+    rows = prediction_rows(unrolled, sequences, vocabulary)
     objects.append(write_shard(run.folder, PREDICTIONS, partition, piece.index, [rows], piece.fingerprint))
     return objects
 

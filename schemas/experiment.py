@@ -137,7 +137,9 @@ class NetworkSettings(Settings):
     """
 
     model: str = Field(description="package.module:factory, called without arguments, gives the torch.nn.Module")
-    weights: str = Field(min_length=1, description="its state_dict, as .safetensors or as torch.save's .pt or .pth")
+    weights: str = Field(
+        min_length=1, description="its state_dict, as .safetensors or as torch.save's .pt or .pth"
+    )
     vocabulary: str = Field(
         min_length=1,
         description='JSON: {"characters": "…"}, a list of texts in the order of their tokens, or {"text": token}',

@@ -1,7 +1,7 @@
 r"""Texts and their tokens: the vocabulary "\nXab" gives a the token 2."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,7 +61,9 @@ class Vocabulary:
         except (TypeError, ValueError):
             given = np.empty((), object)
         if given.ndim != 1 or not len(given) or given.dtype.kind not in "iu":
-            raise UsageError(f"{where} gave {str(tokens)[:60]!r}: a list of at least one token (a whole number) is needed")
+            raise UsageError(
+                f"{where} gave {str(tokens)[:60]!r}: a list of at least one token (a whole number) is needed"
+            )
         strange = given[(given < 0) | (given >= len(self))]
         if len(strange):
             raise UsageError(
@@ -85,17 +87,24 @@ def parse_vocabulary(data: bytes, name: str) -> tuple[str, ...]:
         document = json.loads(data)
     except ValueError as error:
         raise UsageError(f"{name} is not JSON: {error}") from None
-    if isinstance(document, dict) and isinstance(document.get("characters"), str | list):
+    return vocabulary_of_document(document, name)
+
+
+def vocabulary_of_document(document: object, name: str) -> tuple[str, ...]:
+    """The texts in the order of their tokens, from any of the three forms as plain values; errors as above."""
+    if isinstance(document, Mapping) and isinstance(document.get("characters"), str | list):
         document = document["characters"]
-    if isinstance(document, dict):
+    if isinstance(document, Mapping):
         tokens = list(document.values())
         if any(isinstance(token, bool) or not isinstance(token, int) for token in tokens):
             raise UsageError(f'{name} must give each text its token: {{"a": 0, "b": 1}}')
         missing = set(range(len(tokens))) - set(tokens)
         if missing:
-            raise UsageError(f"{name} has {len(tokens)} texts and none for token {min(missing)}: tokens are 0, 1, 2 …")
-        document = sorted(document, key=lambda text: document[text])
-    if not isinstance(document, str | list) or not document or any(not isinstance(text, str) for text in document):
+            raise UsageError(
+                f"{name} has {len(tokens)} texts and none for token {min(missing)}: tokens are 0, 1, 2 …"
+            )
+        document = [text for text, _ in sorted(document.items(), key=lambda pair: pair[1])]
+    if not isinstance(document, Sequence) or not document or any(not isinstance(text, str) for text in document):
         raise UsageError(f'{name} is no vocabulary: {{"characters": "…"}}, a list of texts, or {{"text": token}}')
     try:
         return tuple(Vocabulary(document).characters)

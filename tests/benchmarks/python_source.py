@@ -58,4 +58,5 @@ def first_model(experiment: Experiment) -> RecurrentLM:
     task = make_task(experiment.task, documents_of(experiment))
     size = len(task.alphabet(experiment.corpus.seed, experiment.corpus.train))
     spec = next(experiment.model.grid())
+    assert spec.seed is not None
     return make_model(spec.architecture(size), spec.seed)
