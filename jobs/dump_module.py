@@ -61,7 +61,7 @@ def dump_module(
     A second call with the same weights and sequences does nothing; the module is left as it is.
 
     Args:
-        module: gives logits (batch, steps, vocabulary) for tokens (batch, steps) int64, or a tuple of them and more.
+        module: gives logits (batch, steps, vocabulary) for tokens (batch, steps) int64, or a tuple that begins so.
         batches: tensors (batch, steps), or lists of lists of tokens, which may differ in length. A sequence's
             number in the tables is its place among all of them.
         vocabulary: the texts in the order of their tokens, or the token of each text.

@@ -32,7 +32,7 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
 
 
 def network_experiment(flags: Mapping[str, Any], overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment that the flags of `unrolled dump --model …` describe; paths are relative to the working directory.
+    """The experiment that the flags of `unrolled dump --model …` describe, with paths from the working directory.
 
     Args:
         flags: model, weights, vocabulary and corpus; name, tokenizer, recurrent, window and sequences or None.

@@ -1,4 +1,4 @@
-"""A network that was trained elsewhere, read from where its owner keeps it: code, weights, vocabulary, tokenizer."""
+"""A network that was trained elsewhere, read from where it lies: code, weights, vocabulary, tokenizer."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""TEMPORARY, until dumping goes through `pipeline.capture`: a network's one recurrent module, unrolled by our cells."""
+"""TEMPORARY, until dumping goes through `pipeline.capture`: a network's recurrent module, by our cells."""
 
 from types import SimpleNamespace
 from typing import Any

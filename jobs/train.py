@@ -108,7 +108,7 @@ def checkpoint_objects(run: Run, model: str, checkpoint: int) -> dict[str, Store
 
 
 def read_model(run: Run, model: str, checkpoint: int) -> tuple[nn.Module, Vocabulary]:
-    """A checkpoint's model, ready to evaluate on the CPU, and its vocabulary, verified: trained here or imported."""
+    """A checkpoint's model, trained here or imported, ready to evaluate on the CPU; its vocabulary. Verified."""
     objects = checkpoint_objects(run, model, checkpoint)
     files = {name: read_verified(run.folder, stored) for name, stored in objects.items()}
     if run.imported:

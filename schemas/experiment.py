@@ -132,8 +132,8 @@ class TrainingSettings(Settings):
 class NetworkSettings(Settings):
     """A network that was trained elsewhere, in place of [model] and [training].
 
-    It is called with tokens (batch, steps) and gives logits (batch, steps, vocabulary), or a tuple whose first item
-    is that. Python is imported from the TOML file's folder, and paths are relative to it.
+    It is called with tokens (batch, steps) and gives logits (batch, steps, vocabulary), or a tuple that begins so.
+    Python is imported from the TOML file's folder, and paths are relative to it.
     """
 
     model: str = Field(description="package.module:factory, called without arguments, gives the torch.nn.Module")
@@ -265,7 +265,7 @@ class Experiment(Settings):
 
     @property
     def identity(self) -> dict[str, object]:
-        """What decides the models: task, corpus, model and training or network, revision. Files count by content."""
+        """What decides the models: task, corpus, model, training or network, revision. Files count by content."""
         document = self.model_dump(include={"task", "corpus", "model", "training", "network", "revision"})
         for where in ("files", "include", "exclude", "maximum_bytes"):
             document["task"].pop(where, None)

@@ -1,4 +1,4 @@
-"""A network that was trained elsewhere: its weights, its recurrent module, and what it must be to fit the tables."""
+"""A network that was trained elsewhere: its weights, its recurrent module, what it must be for the tables."""
 
 import io
 import pickle
@@ -33,7 +33,7 @@ def parse_weights(data: bytes, name: str) -> dict[str, Tensor]:
         found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UsageError(
-            f"{name} holds Python objects, which are not read, for they could run code: {how}"
+            f"{name} holds more than tensors, and the rest is not read, for it could run code: {how}"
         ) from None
     except Exception as error:  # noqa: BLE001  # torch's readers of broken files raise all kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -73,7 +73,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], name: str) ->
         for key, tensor in expected.items()
         if key in tensors and tensors[key].shape != tensor.shape
     ]
-    problems = {"lacks": missing, "has besides": [key for key in tensors if key not in expected], "where": shapes}
+    problems = {"lacks": missing, "has besides": sorted(set(tensors) - set(expected)), "where": shapes}
     told = "; ".join(f"{problem} {_some(names)}" for problem, names in problems.items() if names)
     if told:
         raise UsageError(f"{name} does not fit the model: it {told}: give the weights of this model")
@@ -130,14 +130,14 @@ def spec_of(recurrent: nn.RNNBase) -> ModelSpec:
 
 
 def logits_of(module: nn.Module, tokens: Tensor) -> Tensor:
-    """Logits (batch, steps, vocabulary) of tokens (batch, steps), from a module that may give a tuple around them."""
+    """Logits (batch, steps, vocabulary) of tokens (batch, steps); they may come in a tuple with more."""
     output = module(tokens)
     logits: Tensor = output[0] if isinstance(output, tuple | list) else output
     return logits
 
 
 def check_network(module: nn.Module, vocabulary_size: int) -> None:
-    """Read the vocabulary's first and last token once. Raises UsageError when what comes back are not its logits."""
+    """Read the vocabulary's first and last token once. Raises UsageError when no logits of its size come back."""
     tokens = torch.tensor([[0, vocabulary_size - 1]])
     try:
         with torch.no_grad():

@@ -32,7 +32,7 @@ def read_documents(settings: TextSettings) -> list[Document]:
 
 
 def read_file(path: str) -> bytes:
-    """One file's bytes, by path or URI. Raises UsageError when it is not there, StorageError when it cannot be read."""
+    """A file's bytes, by path or URI. Raises UsageError when it is not there, StorageError when unreadable."""
     try:
         with fsspec.open(path, "rb") as stream:
             data: bytes = stream.read()

@@ -44,18 +44,23 @@ class Vocabulary:
     def encode(self, text: str, where: str) -> np.ndarray:
         """The tokens of a text, int32 (steps,).
 
-        Raises UsageError for a character, or a tokenizer's token, that is not in the vocabulary; `where` says whose
+        Raises UsageError for a character, or a tokenizer's token, that the vocabulary lacks; `where` says whose
         text it is.
         """
         if self.tokenizer:
-            return self.checked(self.tokenizer(text), f"{where}: the tokenizer")
+            try:
+                tokens = self.tokenizer(text)
+            except Exception as error:  # noqa: BLE001  # it is someone else's code
+                reason = f"{type(error).__name__}: {error}"
+                raise UsageError(f"{where}: the tokenizer fails with {reason}") from None
+            return self.checked(tokens, f"{where}: the tokenizer")
         try:
             return np.array([self._tokens[character] for character in text], dtype=np.int32)
         except KeyError as error:
             raise UsageError(f"{where} holds the character {error.args[0]!r}, {self.lacks}") from None
 
     def checked(self, tokens: Sequence[int], where: str) -> np.ndarray:
-        """Tokens as int32 (steps,). Raises UsageError when they are none of the vocabulary's, or there are none."""
+        """Tokens as int32 (steps,). Raises UsageError when there are none, or some the vocabulary lacks."""
         try:
             given = np.asarray(tokens)
         except (TypeError, ValueError):

@@ -66,12 +66,12 @@ def test_a_tokenizers_tokens_are_checked() -> None:
     tokens = vocabulary.encode("the cat", "sequence 1")
     assert tokens.dtype == np.int32
     assert vocabulary.decode(tokens) == "the cat"
-    for given, told in (
+    for wrong, told in (
         ([0, 3], "gave the token 3, and the vocabulary has 0 to 2"),
         ([], "a list of at least one"),
     ):
         with pytest.raises(UsageError, match=told):
-            vocabulary.checked(given, "sequence 1: the tokenizer")
+            vocabulary.checked(wrong, "sequence 1: the tokenizer")
     with pytest.raises(UsageError, match="a list of at least one token"):
         vocabulary.checked("the cat", "here")  # type: ignore[arg-type]
 
