@@ -193,7 +193,7 @@ def test_a_live_module_gives_the_same_tables(folder: Path) -> None:
     rows = pipeline.open("lake").fetch("select token from steps order by sequence, step")["token"].to_pylist()
     sequences = [rows[start : start + 30] for start in range(0, len(rows), 30)]
     module.train()
-    batches = [torch.tensor(sequences[:5]), sequences[5:]]
+    batches: list[torch.Tensor | list[list[int]]] = [torch.tensor(sequences[:5]), sequences[5:]]
     run = dump_module(module, batches, vocabulary=CHARACTERS, root="live", name="live")
     assert module.training
     assert dump_module(module, batches, vocabulary=CHARACTERS, root="live", name="live") == run
@@ -211,7 +211,7 @@ def test_a_live_module_gives_the_same_tables(folder: Path) -> None:
         ([[[99]]], "gave the token 99"),
     ):
         with pytest.raises(UsageError, match=told):
-            dump_module(module, wrong, vocabulary=CHARACTERS, root="none")  # type: ignore[arg-type]
+            dump_module(module, wrong, vocabulary=CHARACTERS, root="none")
     assert not Path("none").exists()
 
 
@@ -245,7 +245,10 @@ def weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[],
 
 
 def written(name: str, data: bytes) -> Callable[[], None]:
-    return lambda: Path(name).write_bytes(data) and None
+    def write() -> None:
+        Path(name).write_bytes(data)
+
+    return write
 
 
 def cut_short() -> None:
