@@ -17,6 +17,7 @@ from schemas.task_settings import (
     Settings,
     StateMemorySettings,
     TextSettings,
+    TokensSettings,
 )
 
 TASK_SETTINGS: dict[str, type[Settings]] = {
@@ -80,7 +81,7 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Experiment
     for place, part in enumerate(location[:-1]):
         if (place, location[0]) == (1, "task"):
-            model = TASK_SETTINGS[str(part)]
+            model = TASK_SETTINGS.get(str(part), TokensSettings)
         elif part in model.model_fields:
             model = section_of(model.model_fields[str(part)]) or model
     return list(model.model_fields)

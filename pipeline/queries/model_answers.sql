@@ -1,4 +1,4 @@
--- question: Does each model do its task, and up to which size? (An imported one has the probe split's bits per step.)
+-- question: Does each model do its task, and up to which size?
 -- parameter run text: the run's id
 -- tables: metrics, extrapolation, models, predictions
 with last_row as (
@@ -11,7 +11,7 @@ with last_row as (
   from extrapolation
   where run = $run
   group by model
-), probe as (
+), probe as (  -- what was not trained here has no metrics: its bits are those of the probe split
   select model, arg_max(bits, checkpoint) as bits
   from (
     select model, checkpoint, avg(loss) / ln(2) as bits
