@@ -182,8 +182,7 @@ def test_a_tokenizer_gives_steps_of_several_characters(folder: Path, capsys: pyt
     capsys.readouterr()
     assert main(["show", "pieces", "lstm-2x7-imported", "L0/N0", "--root", "lake", "--limit", "1"]) == 0
     shown = capsys.readouterr().out.splitlines()
-    place = shown.index("    return [a]  # on") if "    return [a]  # on" in shown else 5
-    digits = shown[place + 1]
+    digits = shown[next(place for place, line in enumerate(shown) if line.startswith("    return")) + 1]
     assert len(set(digits[:4])) == len(set(digits[4:10])) == 1, "a piece has one value"
 
 
