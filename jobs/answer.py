@@ -57,7 +57,7 @@ def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None,
     scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
     print(f"  {legend(scale, colour=colour)}\n")
     for row in texts:
-        print(_indented(coloured_text(row["text"], row["values"], scale, colour=colour)))
+        print(_indented(coloured_text(row["chars"], row["values"], scale, colour=colour)))
     return best, texts
 
 

@@ -1,7 +1,11 @@
 """A run: an experiment in a lake, under the id that its fingerprint gives it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from torch import nn
+
+from jobs.network import Network, make_module, open_network, read_vocabulary
+from pipeline.corpus.rows import encoded_sequence
 from pipeline.storage.documents import digest_documents, read_documents
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import prepare_lake, read_manifest, run_folder
@@ -11,10 +15,12 @@ from pipeline.tasks.vocabulary import Vocabulary
 from schemas import FORMAT_VERSION
 from schemas.corpus import Document
 from schemas.errors import UsageError
-from schemas.experiment import Experiment
+from schemas.experiment import Experiment, ImportedModel, ModelSpec
 from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, RunRecord
 from schemas.task_settings import TextSettings
+
+SAMPLE = 200  # sequences of a task without end that are tried on a network's vocabulary
 
 
 @dataclass(frozen=True)
@@ -24,12 +30,27 @@ class Run:
     root: str
     experiment: Experiment
     inputs: str | None  # digest of the files that the task reads, None when it reads none
+    imported: ImportedModel | None = None  # the network that came ready, None when the run trains its own
+    code: str = "."  # the folder that such a network's Python is imported from, here and in workers
 
     @property
     def id(self) -> str:
         """The run's name: the experiment's, and the fingerprint of all that decides its models."""
         identity = {"format": FORMAT_VERSION, "inputs": self.inputs, **self.experiment.identity}
+        if self.imported:
+            identity["imported"] = self.imported.model_dump()
         return f"{self.experiment.name}-{fingerprint(identity)}"
+
+    @property
+    def models(self) -> list[ModelSpec]:
+        """Every model of the run, trained here or imported: what there is to dump."""
+        return self.experiment.models(self.imported)
+
+    @property
+    def record(self) -> RunRecord:
+        """What is noted of the run in its lake."""
+        experiment = self.experiment.model_dump()
+        return RunRecord(run=self.id, experiment=experiment, inputs=self.inputs, imported=self.imported)
 
     @property
     def folder(self) -> Folder:
@@ -42,6 +63,34 @@ class Run:
         if documents and digest_documents(documents) != self.inputs:
             raise UsageError(f"the files of {self.experiment.name} have changed since the run began: run it again")
         return make_task(self.experiment.task, documents)
+
+    def vocabulary(self) -> Vocabulary:
+        """What the tokens stand for: the train split's characters, or an imported network's own.
+
+        Raises UsageError when the vocabulary is not the one that the run began with.
+        """
+        corpus, settings = self.experiment.corpus, self.experiment.network
+        if settings is None:
+            return Vocabulary(self.task().alphabet(corpus.seed, corpus.train))
+        vocabulary = read_vocabulary(settings, self.code)
+        if self.imported and vocabulary.digest != self.imported.vocabulary:
+            raise UsageError(f"{settings.vocabulary} has changed since the run began: run it again")
+        return vocabulary
+
+    def module(self) -> nn.Module:
+        """An imported network's module as its factory makes it, with whatever weights that gives it."""
+        assert self.experiment.network is not None
+        return make_module(self.experiment.network.model, self.code)
+
+    def network(self) -> Network:
+        """The network that is imported. Raises UsageError when it is not the one that the run began with."""
+        assert self.experiment.network is not None
+        network = open_network(self.experiment.network, self.code)
+        if network.imported != self.imported:
+            raise UsageError(
+                f"the network of {self.experiment.name} has changed since the run began: run it again"
+            )
+        return network
 
     def manifest(self, stage: str, unit: str) -> Manifest:
         """The manifest of a finished unit. Raises UsageError when the stage is missing."""
@@ -59,34 +108,64 @@ def documents_of(experiment: Experiment) -> list[Document]:
     return read_documents(experiment.task) if isinstance(experiment.task, TextSettings) else []
 
 
-def find_run(experiment: Experiment, root: str) -> Run:
+def find_run(experiment: Experiment, root: str, code: str = ".") -> Run:
     """The run that an experiment is in a lake; nothing is written.
 
-    Raises UsageError when its files hold too few sequences, or characters outside the train split's.
+    Args:
+        experiment: its settings.
+        root: the lake.
+        code: the folder that an imported network's Python lies in.
+
+    Raises UsageError when its files hold too few sequences, or characters outside the vocabulary, or its network
+    cannot be dumped.
     """
     documents = documents_of(experiment)
-    folder = Folder(root)
-    if folder.is_local:  # workers may run in another folder
-        root = folder.address("").rstrip("/") or "/"
-    run = Run(root, experiment, digest_documents(documents) if documents else None)
     task = make_task(experiment.task, documents)
-    corpus = experiment.corpus
+    network = open_network(experiment.network, code) if experiment.network else None
+    inputs = digest_documents(documents) if documents else None
+    run = Run(whole_root(root), experiment, inputs, network.imported if network else None, code)
+    return checked_run(run, task, network.vocabulary if network else None)
+
+
+def checked_run(run: Run, task: Task, vocabulary: Vocabulary | None) -> Run:
+    """A run whose corpus is there and can be encoded; without a probe size, all that the task holds is dumped.
+
+    Raises UsageError when it is not so; `vocabulary` is an imported network's.
+    """
+    experiment, corpus = run.experiment, run.experiment.corpus
+    if run.imported:
+        try:
+            experiment.check_signals(run.imported.spec.cell)
+            experiment.check_layers(run.imported.spec.layers)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        if not corpus.probe and task.available is not None:
+            rest = max(1, task.available - corpus.train - corpus.valid)
+            corpus = corpus.model_copy(update={"probe": rest})
+            run = replace(run, experiment=experiment.model_copy(update={"corpus": corpus}))
     wanted = corpus.train + corpus.valid + corpus.probe
     if task.available is not None and wanted > task.available:
         raise UsageError(
             f"the corpus holds {task.available} sequences, and train + valid + probe ask for {wanted}: lower "
             "corpus.train, corpus.valid or corpus.probe, or give more files"
         )
-    if task.available is not None:  # what comes from files may hold what training never saw
+    if vocabulary is None and task.available is not None:  # files may hold what training never saw
         vocabulary = Vocabulary(task.alphabet(corpus.seed, corpus.train))
-        for number in range(corpus.train, wanted):
-            vocabulary.encode(task.sequence(corpus.seed, number).text, f"sequence {number}")
+    if vocabulary is not None:
+        numbers = range(0 if run.imported else corpus.train, wanted)
+        for number in numbers if task.available is not None else numbers[:SAMPLE]:
+            encoded_sequence(task.sequence(corpus.seed, number), vocabulary, number)
     return run
+
+
+def whole_root(root: str) -> str:
+    """A lake's root as workers may know it, who may run in another folder."""
+    folder = Folder(root)
+    return folder.address("").rstrip("/") or "/" if folder.is_local else root
 
 
 def begin_run(run: Run) -> None:
     """Make the lake ready and note the run in it."""
     folder = run.folder
     prepare_lake(folder)
-    record = RunRecord(run=run.id, experiment=run.experiment.model_dump(), inputs=run.inputs)
-    folder.create(f"{run_folder(run.id)}/run.json", (record.model_dump_json(indent=2) + "\n").encode())
+    folder.create(f"{run_folder(run.id)}/run.json", (run.record.model_dump_json(indent=2) + "\n").encode())

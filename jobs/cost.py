@@ -14,14 +14,13 @@ from jobs.context import Run
 from jobs.dump import kept_signals, pieces_of
 from jobs.generate import SEQUENCES_PER_SHARD
 from jobs.progress import short
-from pipeline.corpus.rows import sequences_of, split_range, step_rows
+from pipeline.corpus.rows import encoded_sequence, sequences_of, split_range, step_rows
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import LAKE, read_manifest
 from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.trainer import Trainer
 from schemas.corpus import SPLITS
 from schemas.experiment import ModelSpec
-from schemas.manifest import RunRecord
 from schemas.stages import expected_units
 
 SAMPLE = 200  # sequences of a split that are made to learn their length and characters
@@ -54,7 +53,7 @@ def cost_table(run: Run, stages: list[str], workers: int | None) -> pa.Table:
 
 def _state(run: Run, stage: str) -> str:
     """Done, or how many of the stage's units are."""
-    units = expected_units(stage, RunRecord(run=run.id, experiment=run.experiment.model_dump(), inputs=run.inputs))
+    units = expected_units(stage, run.record)
     if not units:
         return "not needed"
     if not run.folder.exists(LAKE):
@@ -65,10 +64,12 @@ def _state(run: Run, stage: str) -> str:
 
 def _mean_steps(run: Run) -> dict[str, float]:
     task, corpus = run.task(), run.experiment.corpus
+    vocabulary = run.vocabulary() if run.imported else None  # its tokenizer decides what a step is
     means = {}
     for split in SPLITS:
-        some = split_range(corpus, split)[:SAMPLE]
-        means[split] = sum(len(task.sequence(corpus.seed, number).text) for number in some) / len(some)
+        some = [(number, task.sequence(corpus.seed, number)) for number in split_range(corpus, split)[:SAMPLE]]
+        steps = (len(encoded_sequence(s, vocabulary, n)) if vocabulary else len(s.text) for n, s in some)
+        means[split] = sum(steps) / max(1, len(some))
     return means
 
 
@@ -80,7 +81,9 @@ def _generate(run: Run, steps: dict[str, float]) -> tuple[int, float, float, flo
 
 
 def _train(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:  # noqa: ARG001
-    settings, models = run.experiment.training, list(run.experiment.model.grid())
+    if run.imported:
+        return 1, 1, len(run.network().weights), 0.0
+    settings, models = run.experiment.training, run.models
     task, corpus = run.task(), run.experiment.corpus
     vocabulary = Vocabulary(task.alphabet(corpus.seed, min(corpus.train, SAMPLE)))
     sample = sequences_of(step_rows(task, vocabulary, corpus.seed, range(min(corpus.train, SAMPLE))))
@@ -89,6 +92,7 @@ def _train(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]
     timed: dict[tuple[object, ...], float] = {}
     for model in models:
         shape = (model.cell, model.layers, model.hidden_size)
+        assert model.seed is not None
         network = make_model(model.architecture(len(vocabulary)), model.seed)
         if shape not in timed:
             trainer = Trainer(network, sample, settings, model.seed)
@@ -106,7 +110,7 @@ def _dump(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:
     experiment = run.experiment
     pieces, rows, values = 0, 0.0, 0.0
     checkpoints = experiment.dumped_checkpoints
-    for model in experiment.model.grid():
+    for model in run.models:
         arguments, sizes = pieces_of(experiment, model, checkpoints[-1], steps["probe"])
         pieces += len(arguments) * len(checkpoints)
         values += sum(sizes) * len(checkpoints)
@@ -124,16 +128,16 @@ def _annotate(run: Run, steps: dict[str, float]) -> tuple[int, float, float, flo
 def _score(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:
     experiment = run.experiment
     checkpoints, hypotheses = len(experiment.dumped_checkpoints), len(experiment.score.hypotheses)
-    signals = [_signals(run, model) for model in experiment.model.grid()]
+    signals = [_signals(run, model) for model in run.models]
     values = sum(signals) * checkpoints * experiment.corpus.probe * steps["probe"]
     rows = sum(signals) * checkpoints * hypotheses * 2
     return len(signals) * checkpoints * hypotheses, rows, rows * 10.0, values * hypotheses / SCORED_PER_SECOND
 
 
 def _extrapolate(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:  # noqa: ARG001
-    if run.task().sizes is None:
+    if run.imported or run.task().sizes is None:
         return 0, 0, 0, 0
-    models, settings = len(list(run.experiment.model.grid())), run.experiment.extrapolate
+    models, settings = len(run.models), run.experiment.extrapolate
     asked = models * settings.maximum * settings.samples
     return models, models * settings.maximum, models * 3_000, asked * 2e-3
 

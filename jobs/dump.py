@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pyarrow as pa
 import torch
+from torch import nn
 
 from jobs.ahead import Ahead
 from jobs.context import Run
@@ -15,9 +16,10 @@ from jobs.train import checkpoint_objects, read_model
 from pipeline.dumping.audit import Audit
 from pipeline.dumping.rows import activation_tiles, prediction_rows
 from pipeline.dumping.unroll import Block, unroll
+from pipeline.models.network import find_recurrent
+from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.storage.shards import write_shard
 from pipeline.storage.tiles import TileWriter
-from pipeline.tasks.vocabulary import Vocabulary
 from schemas.activations import ACTIVATIONS, PREDICTIONS
 from schemas.experiment import Experiment, ModelSpec
 from schemas.manifest import StoredObject
@@ -47,7 +49,7 @@ def units(run: Run) -> list[Unit]:
             ],
             *pieces_of(run.experiment, model, checkpoint, mean_steps),
         )
-        for model in run.experiment.model.grid()
+        for model in run.models
         for checkpoint in run.experiment.dumped_checkpoints
     ]
 
@@ -58,22 +60,23 @@ def work(piece: Piece) -> list[StoredObject]:
     keep_freed_memory()
     run, arguments = piece.run, piece.arguments
     model_name, checkpoint = str(arguments["model"]), int(str(arguments["checkpoint"]))
-    model, characters = read_model(run, model_name, checkpoint)
+    model, vocabulary = read_model(run, model_name, checkpoint)
+    spec = next(spec for spec in run.models if spec.name == model_name)
     sequences = read_sequences(run, "probe", int(str(arguments["start"])), int(str(arguments["stop"])))
     partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
-    names, settings = kept_signals(run.experiment, model.architecture.cell), run.experiment.dump
+    names, settings = kept_signals(run.experiment, spec.cell), run.experiment.dump
     predictions = []
     with ExitStack() as stack:
         shards = [
             (layer, stack.enter_context(_shard(piece, {**partition, "layer": layer})), Audit())
-            for layer in kept_layers(run.experiment, model.architecture.layers)
+            for layer in kept_layers(run.experiment, spec.layers)
         ]
         with Ahead() as ahead:
-            for block in unroll(model, sequences, "recurrent"):
+            for block in unroll(model, sequences, recurrent_path(run, model)):
                 for layer, shard, audit in shards:
                     ahead.call(_append, shard, block, layer, names, settings.precision)
                     audit.add(block.layers[layer], block.own_hidden if layer == len(block.layers) - 1 else None)
-                predictions.append(prediction_rows(block, Vocabulary(characters)))
+                predictions.append(prediction_rows(block, vocabulary))
         residuals = [
             audit.require(settings.tolerance, f"{model_name}, checkpoint {checkpoint}, layer {layer}")
             for layer, _, audit in shards
@@ -87,6 +90,15 @@ def work(piece: Piece) -> list[StoredObject]:
 
 
 STAGE = Stage("dump", units, work, measure="values")
+
+
+def recurrent_path(run: Run, model: nn.Module) -> str:
+    """Where a model's recurrent module is."""
+    if isinstance(model, RecurrentLM):
+        return "recurrent"
+    assert run.experiment.network is not None
+    path, _ = find_recurrent(model, run.experiment.network.recurrent)
+    return path
 
 
 def kept_signals(experiment: Experiment, cell: str) -> Sequence[str]:

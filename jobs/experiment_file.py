@@ -1,7 +1,8 @@
 """An experiment's TOML file, by path or by the name of one in jobs/experiments, with --set laid over it."""
 
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
 from schemas.parse import parse_experiment
 
+STDLIB = "{stdlib}"  # of task.files: Python's own library
+
 
 def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment of a file or name.
@@ -17,14 +20,69 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     Args:
         name: a path that ends in .toml, or the name of a shipped experiment.
         overrides: "section.key=value", the value as TOML; a bare word is a text.
+
+    Paths of a [network]'s files are relative to the file's folder, those of an override to the working directory.
     """
     try:
         document = tomllib.loads(_read(name))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name} is not TOML: {error}") from None
+    _anchor(document, code_folder(name))
+    return _parsed(document, overrides, name)
+
+
+def network_experiment(flags: Mapping[str, Any], overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment that the flags of `unrolled dump --model …` describe, with paths from the working directory.
+
+    Args:
+        flags: model, weights, vocabulary and corpus; name, tokenizer, recurrent, window and sequences or None.
+        overrides: as those of an experiment file.
+    """
+    missing = [f"--{flag}" for flag in ("model", "weights", "vocabulary", "corpus") if not flags[flag]]
+    if missing:
+        raise UsageError(
+            f"a network needs --model, --weights, --vocabulary and --corpus: {', '.join(missing)} not given"
+        )
+    module = flags["model"].partition(":")[0].rpartition(".")[2]
+    task = {"name": "text", "files": flags["corpus"], "window": flags["window"]}
+    settings = ("model", "weights", "vocabulary", "tokenizer", "recurrent")
+    document: dict[str, Any] = {
+        "name": flags["name"] or re.sub(r"[^a-z0-9_]|^(?=[^a-z])", "_", module.lower()).lstrip("_") or "network",
+        "task": {key: value for key, value in task.items() if value is not None},
+        "network": {key: flags[key] for key in settings if flags[key] is not None},
+    }
+    if flags["sequences"] is not None:
+        document["corpus"] = {"probe": flags["sequences"]}
+    return _parsed(document, overrides, "the command line")
+
+
+def code_folder(name: str | None) -> str:
+    """The folder that a network's Python is imported from: an experiment file's, else the working directory."""
+    return str(Path(name).absolute().parent if name and name.endswith(".toml") else Path.cwd())
+
+
+def _parsed(document: dict[str, Any], overrides: Sequence[str], source: str) -> Experiment:
     for override in overrides:
         _lay_over(document, override)
-    return parse_experiment(document, name)
+    _anchor(document, str(Path.cwd()))
+    return parse_experiment(document, source)
+
+
+def _anchor(document: dict[str, Any], folder: str) -> None:
+    """Make the relative paths of a network's files absolute, and a folder of texts into all that it holds."""
+    network, task = document.get("network"), document.get("task")
+    if not isinstance(network, dict):
+        return
+    for key in ("weights", "vocabulary"):
+        if isinstance(network.get(key), str) and network[key]:
+            network[key] = _anchored(network[key], folder)
+    if isinstance(task, dict) and isinstance(task.get("files"), list):
+        files = [_anchored(path, folder) if isinstance(path, str) else path for path in task["files"]]
+        task["files"] = [f"{path}/**" if isinstance(path, str) and Path(path).is_dir() else path for path in files]
+
+
+def _anchored(path: str, folder: str) -> str:
+    return path if "://" in path or path.startswith(STDLIB) else str(Path(folder, path))
 
 
 def shipped_experiments() -> list[str]:

@@ -7,18 +7,17 @@ from jobs.publish import Piece, Stage, Unit
 from jobs.train import checkpoint_objects, read_model
 from pipeline.extrapolation.extrapolate import extrapolate
 from pipeline.storage.shards import write_shard
-from pipeline.tasks.vocabulary import Vocabulary
 from schemas.manifest import StoredObject
 from schemas.scores import EXTRAPOLATION
 from schemas.stages import WHOLE
 
 
 def units(run: Run) -> list[Unit]:
-    """One unit, a piece for each model; none for a task without sizes."""
-    if run.task().sizes is None:
+    """One unit, a piece for each model; none for a task without sizes, nor for a network trained elsewhere."""
+    if run.imported or run.task().sizes is None:
         return []
     last = run.experiment.training.steps
-    models = [model.name for model in run.experiment.model.grid()]
+    models = [model.name for model in run.models]
     reads = [checkpoint_objects(run, model, last)["model.safetensors"].sha256 for model in models]
     pieces: list[dict[str, object]] = [{"model": model, "checkpoint": last} for model in models]
     settings = run.experiment.extrapolate
@@ -33,9 +32,9 @@ def work(piece: Piece) -> list[StoredObject]:
         str(piece.arguments["model"]),
         int(str(piece.arguments["checkpoint"])),
     )
-    model, characters = read_model(run, model_name, checkpoint)
+    model, vocabulary = read_model(run, model_name, checkpoint)
     experiment = run.experiment
-    rows = extrapolate(model, Vocabulary(characters), run.task(), experiment.corpus.seed, experiment.extrapolate)
+    rows = extrapolate(model, vocabulary, run.task(), experiment.corpus.seed, experiment.extrapolate)
     partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
     return [write_shard(run.folder, EXTRAPOLATION, partition, 0, [rows], piece.fingerprint)]
 

@@ -34,7 +34,8 @@ def units(run: Run) -> list[Unit]:
         for index, start in enumerate(range(numbers.start, numbers.stop, SEQUENCES_PER_SHARD)):
             stop = min(start + SEQUENCES_PER_SHARD, numbers.stop)
             pieces.append({"split": split, "shard": index, "start": start, "stop": stop})
-    settings: dict[str, object] = {"characters": run.task().alphabet(corpus.seed, corpus.train)}
+    characters = run.vocabulary().characters
+    settings: dict[str, object] = {"characters": list(characters) if run.imported else "".join(characters)}
     sizes = [float(str(piece["stop"])) - float(str(piece["start"])) for piece in pieces]
     return [Unit(WHOLE, settings, reads=[], pieces=pieces, sizes=sizes)]
 
@@ -55,7 +56,9 @@ STAGE = Stage("generate", units, work, measure="sequences")
 
 
 def vocabulary_of(run: Run) -> Vocabulary:
-    """The characters of the train split."""
+    """What the tokens of a run stand for: the train split's characters, or an imported network's own."""
+    if run.imported:
+        return run.vocabulary()
     plan = read_plan(run.folder, run.id, "generate", WHOLE)
     if plan is None:
         run.manifest("generate", WHOLE)  # raises the error that says what to type

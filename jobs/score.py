@@ -19,7 +19,7 @@ def units(run: Run) -> list[Unit]:
     """One unit of one piece for each hypothesis, model and checkpoint."""
     annotated = {name: run.manifest("annotate", hypothesis_unit(name)) for name in run.experiment.score.hypotheses}
     found = []
-    for model in run.experiment.model.grid():
+    for model in run.models:
         for checkpoint in run.experiment.dumped_checkpoints:
             dump = run.manifest("dump", checkpoint_unit(model.name, checkpoint))
             for hypothesis, annotations in annotated.items():

@@ -1,10 +1,15 @@
-"""Train: every model of the grid, one a piece, with metrics rows, checkpoints, and a state to resume from."""
+"""Train: every model of the grid, one a piece, with metrics rows, checkpoints, and a state to resume from.
 
+A network that was trained elsewhere is imported instead: one piece, its row of `models` and its checkpoint.
+"""
+
+import json
 import math
 import time
 
 import pyarrow as pa
 import torch
+from torch import nn
 
 from jobs.context import Run
 from jobs.generate import read_sequences, step_shards, vocabulary_of
@@ -16,9 +21,11 @@ from pipeline.models.checkpoint import (
     tensors_to_bytes,
     write_checkpoint,
 )
-from pipeline.models.recurrent_lm import RecurrentLM, make_model
+from pipeline.models.network import load_weights
+from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import unit_folder
 from pipeline.storage.shards import commit, describe, read_verified, write_shard
+from pipeline.tasks.vocabulary import Vocabulary, format_vocabulary, parse_vocabulary
 from pipeline.training.evaluate import Evaluation, evaluate
 from pipeline.training.trainer import Span, Trainer
 from schemas.experiment import ModelSpec
@@ -29,20 +36,26 @@ from schemas.stages import WHOLE
 
 def units(run: Run) -> list[Unit]:
     """One unit, a piece for every model."""
+    pieces: list[dict[str, object]] = [model.model_dump() for model in run.models]
+    if run.imported:
+        run.manifest("generate", WHOLE)  # the run's own row is there
+        return [Unit(WHOLE, import_paths(run), [run.imported.weights, run.imported.vocabulary], pieces, [1.0])]
     settings = run.experiment.training
     reads = [shard.sha256 for split in ("train", "valid") for shard in step_shards(run, split)]
-    pieces: list[dict[str, object]] = [model.model_dump() for model in run.experiment.model.grid()]
     return [Unit(WHOLE, settings.model_dump(), reads, pieces, [float(settings.steps)] * len(pieces))]
 
 
 def work(piece: Piece) -> list[StoredObject]:
-    """Train one model, from where an earlier attempt left off."""
+    """Train one model, from where an earlier attempt left off; or import one."""
+    if piece.run.imported:
+        return _import(piece)
     # One thread: two would add the sums in another order, and give other bytes on another machine.
     torch.set_num_threads(1)
     run, spec = piece.run, ModelSpec.model_validate(piece.arguments)
     folder, settings = run.folder, run.experiment.training
     vocabulary = vocabulary_of(run)
     valid = read_sequences(run, "valid")
+    assert spec.seed is not None
     model = make_model(spec.architecture(len(vocabulary)), spec.seed)
     trainer = Trainer(model, read_sequences(run, "train"), settings, spec.seed)
     resume = f"{unit_folder(run.id, 'train', WHOLE)}/resume/{spec.name}.safetensors"
@@ -64,7 +77,7 @@ def work(piece: Piece) -> list[StoredObject]:
         rows = _metrics_rows(train_step, span, time.monotonic() - started, evaluate(model, valid))
         objects.append(write_shard(folder, METRICS, metrics, index, [rows], piece.fingerprint))
         if is_kept:
-            files = write_checkpoint(model, vocabulary.characters)
+            files = write_checkpoint(model, "".join(vocabulary.characters))
             objects += [commit(folder, paths[name], data) for name, data in files.items()]
         folder.replace(resume, tensors_to_bytes(trainer.state()))
     return objects
@@ -94,13 +107,40 @@ def checkpoint_objects(run: Run, model: str, checkpoint: int) -> dict[str, Store
     return {name: listed[path] for name, path in checkpoint_paths(run, model, checkpoint).items()}
 
 
-def read_model(run: Run, model: str, checkpoint: int) -> tuple[RecurrentLM, str]:
-    """A checkpoint's model and the characters of its vocabulary, verified."""
+def read_model(run: Run, model: str, checkpoint: int) -> tuple[nn.Module, Vocabulary]:
+    """A checkpoint's model, trained here or imported, ready to evaluate on the CPU; its vocabulary. Verified."""
     objects = checkpoint_objects(run, model, checkpoint)
-    return read_checkpoint({name: read_verified(run.folder, stored) for name, stored in objects.items()})
+    files = {name: read_verified(run.folder, stored) for name, stored in objects.items()}
+    if run.imported:
+        module = run.module()
+        load_weights(module, bytes_to_tensors(files["model.safetensors"]), objects["model.safetensors"].path)
+        return module, Vocabulary(parse_vocabulary(files["vocabulary.json"], objects["vocabulary.json"].path))
+    trained, characters = read_checkpoint(files)
+    return trained, Vocabulary(characters)
 
 
-def _model_row(piece: Piece, spec: ModelSpec, model: RecurrentLM) -> StoredObject:
+def import_paths(run: Run) -> dict[str, object]:
+    """Where a network's Python is imported from: its [network] section without the paths of files."""
+    assert run.experiment.network is not None
+    return run.experiment.network.model_dump(exclude={"weights", "vocabulary"})
+
+
+def _import(piece: Piece) -> list[StoredObject]:
+    """Store a network's weights, whatever they came in, so that the lake needs no file from outside."""
+    run, spec = piece.run, ModelSpec.model_validate(piece.arguments)
+    network = run.network()
+    config = {"network": import_paths(run), **spec.model_dump(exclude={"seed"})}
+    files = {
+        "model.safetensors": network.weights,
+        "config.json": (json.dumps(config, indent=2) + "\n").encode(),
+        "vocabulary.json": format_vocabulary(network.vocabulary.characters),
+    }
+    paths = checkpoint_paths(run, spec.name, run.experiment.kept_checkpoints[0])
+    stored = [commit(run.folder, paths[name], data) for name, data in files.items()]
+    return [_model_row(piece, spec, network.module), *stored]
+
+
+def _model_row(piece: Piece, spec: ModelSpec, model: nn.Module) -> StoredObject:
     row = {
         **spec.model_dump(include={"cell", "layers", "hidden_size", "seed"}),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

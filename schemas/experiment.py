@@ -4,12 +4,21 @@
 """
 
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from schemas.signals import CELL_SIGNALS, SIGNALS
-from schemas.task_settings import Settings, TaskSettings
+from schemas.task_settings import FINITE_TASKS, Settings, TaskSettings
 
 CellName = Literal["feedforward", "rnn", "lstm", "gru", "peephole_lstm"]
 SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the signals, in signals.py
@@ -19,13 +28,14 @@ class CorpusSettings(Settings):
     """How many sequences, and from which seed.
 
     Splits follow one another: train, valid, probe. Files are put in an order that the seed decides and cut one by
-    one, so that splits hold different files, but for one at each border.
+    one, so that splits hold different files, but for one at each border. With a [network], train and valid are 0
+    unless they are said, and probe is 0 for text: every sequence that the files hold.
     """
 
     seed: int = Field(0, ge=0, description="of the sequences")
-    train: PositiveInt = Field(20_000, description="sequences to train on")
-    valid: PositiveInt = Field(1_000, description="sequences to evaluate while training")
-    probe: PositiveInt = Field(1_000, description="sequences whose activations are dumped")
+    train: int = Field(20_000, ge=0, description="sequences to train on")
+    valid: int = Field(1_000, ge=0, description="sequences to evaluate while training")
+    probe: int = Field(1_000, ge=0, description="sequences whose activations are dumped")
 
 
 class Architecture(Settings):
@@ -39,18 +49,19 @@ class Architecture(Settings):
 
 
 class ModelSpec(Settings):
-    """One model of the grid."""
+    """One model: of the grid, or as it was found in a network that came ready."""
 
     cell: CellName
     layers: int
     hidden_size: int
-    seed: int
+    seed: int | None  # None: imported
     nonlinearity: Literal["tanh", "relu"]
 
     @property
     def name(self) -> str:
-        """As lstm-1x10-seed0."""
-        return f"{self.cell}-{self.layers}x{self.hidden_size}-seed{self.seed}"
+        """As lstm-1x10-seed0, or lstm-2x128-imported."""
+        origin = "imported" if self.seed is None else f"seed{self.seed}"
+        return f"{self.cell}-{self.layers}x{self.hidden_size}-{origin}"
 
     def architecture(self, vocabulary_size: int) -> Architecture:
         """The shape of this model for a vocabulary."""
@@ -119,6 +130,34 @@ class TrainingSettings(Settings):
         return tuple(sorted({0, *even, *self.checkpoint_steps}))
 
 
+class NetworkSettings(Settings):
+    """A network that was trained elsewhere, in place of [model] and [training].
+
+    It is called with tokens (batch, steps) and gives logits (batch, steps, vocabulary), or a tuple that begins so.
+    Python is imported from the TOML file's folder, and paths are relative to it.
+    """
+
+    model: str = Field(description="package.module:factory, called without arguments, gives the torch.nn.Module")
+    weights: str = Field(
+        min_length=1, description="its state_dict, as .safetensors or as torch.save's .pt or .pth"
+    )
+    vocabulary: str = Field(
+        min_length=1,
+        description='JSON: {"characters": "…"}, a list of texts in the order of their tokens, or {"text": token}',
+    )
+    tokenizer: str = Field("", description="package.module:function, text to tokens; a token a character without")
+    recurrent: str = Field("", description="path of the recurrent module within it, when there are several")
+    checkpoint: int = Field(0, ge=0, description="updates that made the weights, when known")
+
+
+class ImportedModel(Settings):
+    """What an import found: the recurrent module's shape, and digests of what was read."""
+
+    spec: ModelSpec
+    weights: str  # of the tensors, whatever file they came in
+    vocabulary: str  # of its texts, in order
+
+
 class DumpSettings(Settings):
     """Which activations are written, and how exactly."""
 
@@ -163,18 +202,45 @@ class Experiment(Settings):
     corpus: CorpusSettings = CorpusSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
+    network: NetworkSettings | None = None
     dump: DumpSettings = DumpSettings()
     score: ScoreSettings = ScoreSettings()
     extrapolate: ExtrapolateSettings = ExtrapolateSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_network_has_a_corpus_of_its_own(cls, document: Any) -> Any:
+        """Nothing is trained, so all that the files hold is there to be dumped."""
+        if not isinstance(document, dict) or not document.get("network"):
+            return document
+        task, corpus = document.get("task"), document.get("corpus", {})
+        if isinstance(corpus, dict):
+            ends = isinstance(task, dict) and task.get("name") in FINITE_TASKS
+            return {**document, "corpus": {"train": 0, "valid": 0, **({"probe": 0} if ends else {}), **corpus}}
+        return document
+
+    @model_validator(mode="after")
+    def _a_network_is_not_trained(self) -> Self:
+        if self.network:
+            for section in ("model", "training", "extrapolate"):
+                if section in self.model_fields_set:
+                    raise ValueError(f"a [network] is dumped as it is: take [{section}] out")
+            if not self.corpus.probe and self.task.name not in FINITE_TASKS:
+                raise ValueError(f"the task {self.task.name} has no end: corpus.probe must be at least 1")
+        else:
+            for split in ("train", "valid", "probe"):
+                if not getattr(self.corpus, split):
+                    raise ValueError(f"corpus.{split} should be greater than 0, not 0")
+        return self
+
     @model_validator(mode="after")
     def _checkpoints_exist(self) -> Self:
         if isinstance(self.dump.checkpoints, list):
-            missing = set(self.dump.checkpoints) - set(self.training.checkpoint_steps)
+            missing = set(self.dump.checkpoints) - set(self.kept_checkpoints)
             if missing:
+                kept = "the network has" if self.network else "training keeps"
                 raise ValueError(
-                    f"dump.checkpoints {sorted(missing)} are not kept; training keeps "
-                    f"{list(self.training.checkpoint_steps)}"
+                    f"dump.checkpoints {sorted(missing)} are not kept; {kept} {list(self.kept_checkpoints)}"
                 )
         stray = set(self.score.headline) - set(self.score.hypotheses)
         if stray:
@@ -183,34 +249,58 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _every_cell_has_a_signal(self) -> Self:
-        for cell in self.model.cell:
-            if self.dump.signals != "all" and not set(self.dump.signals) & set(CELL_SIGNALS[cell]):
-                raise ValueError(
-                    f"dump.signals {self.dump.signals} holds none of {cell}: {', '.join(CELL_SIGNALS[cell])}"
-                )
+        for cell in () if self.network else self.model.cell:
+            self.check_signals(cell)
         return self
 
     @model_validator(mode="after")
     def _every_model_has_the_layers(self) -> Self:
-        layers = self.dump.layers
-        if layers != "all" and not (layers and max(layers) < min(self.model.layers)):
-            raise ValueError(
-                f"dump.layers {layers} are not layers of every model: the smallest has {min(self.model.layers)}"
-            )
+        if not self.network:
+            self.check_layers(min(self.model.layers))
         return self
+
+    @model_serializer(mode="wrap")
+    def _only_what_counts(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is written can be read again: the sections that a network has no use for are left out."""
+        unused = ("model", "training", "extrapolate") if self.network else ("network",)
+        return {key: value for key, value in serialize(self).items() if key not in unused}
+
+    def check_signals(self, cell: str) -> None:
+        """Raise ValueError when none of the signals to dump is one of a cell's."""
+        if self.dump.signals != "all" and not set(self.dump.signals) & set(CELL_SIGNALS[cell]):
+            raise ValueError(
+                f"dump.signals {self.dump.signals} holds none of {cell}: {', '.join(CELL_SIGNALS[cell])}"
+            )
+
+    def check_layers(self, layers: int) -> None:
+        """Raise ValueError when the layers to dump are not all among so many."""
+        asked = self.dump.layers
+        if asked != "all" and not (asked and max(asked) < layers):
+            raise ValueError(f"dump.layers {asked} are not layers of every model: the smallest has {layers}")
+
+    def models(self, imported: ImportedModel | None) -> list[ModelSpec]:
+        """Every model of a run: the one that was imported, or the grid."""
+        return [imported.spec] if imported else list(self.model.grid())
 
     @property
     def identity(self) -> dict[str, object]:
-        """What decides the models: task, corpus, model, training, revision. Files count by content."""
-        document = self.model_dump(include={"task", "corpus", "model", "training", "revision"})
+        """What decides the models: task, corpus, model, training or network, revision. Files count by content."""
+        document = self.model_dump(include={"task", "corpus", "model", "training", "network", "revision"})
         for where in ("files", "include", "exclude", "maximum_bytes"):
             document["task"].pop(where, None)
+        for where in ("weights", "vocabulary"):
+            document.get("network", {}).pop(where, None)
         return document
+
+    @property
+    def kept_checkpoints(self) -> tuple[int, ...]:
+        """The checkpoints that there are, as numbers of updates."""
+        return (self.network.checkpoint,) if self.network else self.training.checkpoint_steps
 
     @property
     def dumped_checkpoints(self) -> tuple[int, ...]:
         """The checkpoints to dump, as numbers of updates."""
-        kept = self.training.checkpoint_steps
+        kept = self.kept_checkpoints
         if self.dump.checkpoints == "all":
             return kept
         if self.dump.checkpoints == "last":

@@ -6,6 +6,8 @@ is what is planned, run and resumed as one: it writes one or more objects, and t
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.experiment import ImportedModel
+
 
 class _Noun(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,3 +65,4 @@ class RunRecord(_Noun):
     run: str
     experiment: dict[str, object]
     inputs: str | None  # digest of the input files, None when the task reads none
+    imported: ImportedModel | None = None  # the network that was not trained here

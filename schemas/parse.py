@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Mapping
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from schemas.errors import UsageError
@@ -15,6 +17,7 @@ from schemas.task_settings import (
     Settings,
     StateMemorySettings,
     TextSettings,
+    TokensSettings,
 )
 
 TASK_SETTINGS: dict[str, type[Settings]] = {
@@ -78,9 +81,15 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Experiment
     for place, part in enumerate(location[:-1]):
         if (place, location[0]) == (1, "task"):
-            model = TASK_SETTINGS[str(part)]
+            model = TASK_SETTINGS.get(str(part), TokensSettings)
         elif part in model.model_fields:
-            annotation = model.model_fields[str(part)].annotation
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                model = annotation
+            model = section_of(model.model_fields[str(part)]) or model
     return list(model.model_fields)
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The settings class of a field that is a section, which may be left out altogether; else None."""
+    for annotation in (field.annotation, *get_args(field.annotation)):
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            return annotation
+    return None

@@ -31,7 +31,7 @@ MODELS = Table(
         Column("cell", pa.string(), "feedforward, rnn, lstm, gru or peephole_lstm"),
         Column("layers", pa.int32(), "stacked layers"),
         Column("hidden_size", pa.int32(), "neurons of a layer"),
-        Column("seed", pa.int32(), "of the first weights and the order of batches"),
+        Column("seed", pa.int32(), "of the first weights and the order of batches; NULL: imported"),
         Column("parameters", pa.int64(), "trained numbers"),
     ),
     partition_by=("run", "model"),

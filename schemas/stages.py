@@ -2,6 +2,7 @@
 
 from schemas.experiment import Experiment
 from schemas.manifest import RunRecord
+from schemas.task_settings import FINITE_TASKS
 
 STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate")
 TABLES_OF = {
@@ -29,7 +30,7 @@ def expected_units(stage: str, run: RunRecord) -> list[str]:
     experiment = Experiment.model_validate(run.experiment)
     dumped = [
         (model.name, checkpoint)
-        for model in experiment.model.grid()
+        for model in experiment.models(run.imported)
         for checkpoint in experiment.dumped_checkpoints
     ]
     match stage:
@@ -41,7 +42,7 @@ def expected_units(stage: str, run: RunRecord) -> list[str]:
             names = experiment.score.hypotheses
             return [f"{hypothesis_unit(n)}/{checkpoint_unit(m, c)}" for n in names for m, c in dumped]
         case "extrapolate":
-            return [] if experiment.task.name == "text" else [WHOLE]
+            return [] if experiment.network or experiment.task.name in FINITE_TASKS else [WHOLE]
         case _:
             return [WHOLE]
 

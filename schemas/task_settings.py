@@ -62,7 +62,19 @@ class TextSettings(Settings):
         return self
 
 
+class TokensSettings(Settings):
+    """Sequences that were given as tokens, in Python: see `jobs.dump_module`."""
+
+    name: Literal["tokens"]
+
+
+FINITE_TASKS = ("text", "tokens")  # the tasks that hold so many sequences and no more
 TaskSettings = Annotated[
-    CountingSettings | SelectiveCountingSettings | StateMemorySettings | CopyingSettings | TextSettings,
+    CountingSettings
+    | SelectiveCountingSettings
+    | StateMemorySettings
+    | CopyingSettings
+    | TextSettings
+    | TokensSettings,
     Field(discriminator="name"),
 ]

@@ -100,7 +100,11 @@ def test_constraints_pin_every_dependency_exactly() -> None:
 
 
 def readme_commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    return commands_of(REPOSITORY / "README.md")
+
+
+def commands_of(page: Path) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
     lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
@@ -138,3 +142,22 @@ def test_every_command_of_readme_runs(tmp_path: Path) -> None:
         outputs[hypothesis] = {place for place, r in best.items() if r >= least}  # type: ignore[assignment]
     both = outputs["count_a"] & outputs["remaining_b"]  # type: ignore[operator]
     assert both, "no neuron of any seed counts"
+
+
+@pytest.mark.slow
+def test_the_example_of_other_networks_runs(tmp_path: Path) -> None:
+    """Its two files written as they stand there, its commands typed in order."""
+    page = REPOSITORY / "docs" / "other-networks.md"
+    for language, name in (("python", "char_rnn.py"), ("toml", "char_rnn.toml")):
+        (block,) = re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+        (tmp_path / name).write_text(block)
+    outputs = {}
+    for command in commands_of(page):
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        outputs[command] = done
+    assert len(outputs) == 8
+    (ran,) = [done for command, done in outputs.items() if command.startswith("unrolled run")]
+    assert "generate" not in ran.stderr, "the file is the run that the flags made"
+    (bits,) = [done.stdout for done in outputs.values() if "bits_per_char\n" in done.stdout]
+    assert float(bits.split()[-1]) < 4

@@ -14,6 +14,15 @@ and ask in SQL which neuron does what.
   unrolled sql "select * from models"          anything else
 """
 
+DUMP_DESCRIPTION = """\
+Write every signal of every neuron at every step: of an experiment's models, or of a network that was
+trained elsewhere, which is called as model(tokens) and gives logits or (logits, state).
+
+  unrolled dump counting
+  unrolled dump --model char_rnn:make_model --weights char_rnn.safetensors \\
+                --vocabulary vocabulary.json --corpus texts/ --window 200
+"""
+
 STAGE_HELP = {
     "generate": "make the sequences",
     "train": "train every model of the grid",
@@ -39,15 +48,31 @@ def make_parser() -> argparse.ArgumentParser:
     _add_stage_arguments(run)
     run.add_argument("--until", choices=STAGES, metavar="STAGE", help="the last stage to do")
     for stage, told in STAGE_HELP.items():
-        _add_stage_arguments(commands.add_parser(stage, parents=[common], help=told))
+        if stage != "dump":
+            _add_stage_arguments(commands.add_parser(stage, parents=[common], help=told))
+            continue
+        dump = commands.add_parser(
+            stage,
+            parents=[common],
+            help=told,
+            description=DUMP_DESCRIPTION,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_stage_arguments(dump, needed=False)
+        _add_network(dump)
 
     _add_runs(commands, common)
     _add_questions(commands, common)
     return parser
 
 
-def _add_stage_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("experiment", metavar="EXPERIMENT", help="a .toml file, or the name of a shipped one")
+def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
+    parser.add_argument(
+        "experiment",
+        metavar="EXPERIMENT",
+        nargs=None if needed else "?",
+        help="a .toml file, or the name of a shipped one",
+    )
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -62,6 +87,21 @@ def _add_stage_arguments(parser: argparse.ArgumentParser) -> None:
         "--plan", action="store_true", help="say what would be done and what it costs; write nothing"
     )
     parser.add_argument("--replace", choices=STAGES, metavar="STAGE", help="make a stage and its readers again")
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    network = parser.add_argument_group("a network that was trained elsewhere, without an EXPERIMENT")
+    network.add_argument(
+        "--model", metavar="P.M:F", help="package.module:factory, which gives the torch.nn.Module"
+    )
+    network.add_argument("--weights", metavar="FILE", help="its state_dict: .safetensors, .pt or .pth")
+    network.add_argument("--vocabulary", metavar="FILE", help="JSON: a list of texts in the order of their tokens")
+    network.add_argument("--corpus", nargs="+", metavar="PATH", help="text files, folders or globs to read")
+    network.add_argument("--window", type=int, metavar="N", help="characters of a sequence (128); 0: a whole file")
+    network.add_argument("--sequences", type=_positive, metavar="N", help="how many to dump (all of them)")
+    network.add_argument("--name", metavar="NAME", help="the run's (the module's)")
+    network.add_argument("--tokenizer", metavar="P.M:F", help="text to tokens (a token a character)")
+    network.add_argument("--recurrent", metavar="PATH", help="the recurrent module, when there are several")
 
 
 def _positive(text: str) -> int:

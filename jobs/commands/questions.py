@@ -99,7 +99,7 @@ def show(options: argparse.Namespace) -> None:
     print(f"{options.model} {options.neuron} {signal}: {legend(scale, colour=colour)}")
     for row in table.to_pylist():
         print(f"\nsequence {row['sequence']}")
-        print(coloured_text(row["text"], row["values"], scale, colour=colour))
+        print(coloured_text(row["chars"], row["values"], scale, colour=colour))
 
 
 def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: str | None) -> str:

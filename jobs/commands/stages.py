@@ -7,12 +7,25 @@ from jobs.answer import print_answer
 from jobs.commands.output import print_table
 from jobs.context import Run, find_run
 from jobs.cost import cost_table
-from jobs.experiment_file import load_experiment
+from jobs.experiment_file import code_folder, load_experiment, network_experiment
 from jobs.run import STAGES, run_stages
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
 from pipeline.annotation.hypotheses import find_hypothesis
+from schemas.errors import UsageError
+from schemas.experiment import Experiment
 
+NETWORK_FLAGS = (
+    "model",
+    "weights",
+    "vocabulary",
+    "corpus",
+    "window",
+    "sequences",
+    "name",
+    "tokenizer",
+    "recurrent",
+)
 NAMES = [stage.name for stage in STAGES]
 
 
@@ -25,15 +38,34 @@ def run(options: argparse.Namespace) -> None:
 
 
 def one_stage(options: argparse.Namespace) -> None:
-    """One stage, on what the ones before it have left."""
+    """One stage, on what the ones before it have left; the dump of a network needs nothing but the network."""
     _do(options, [options.command])
 
 
+def _experiment(options: argparse.Namespace) -> Experiment:
+    """The experiment of a file or name, or of the flags that describe a network."""
+    flags = {name: getattr(options, name, None) for name in NETWORK_FLAGS}
+    given = [f"--{name}" for name, value in flags.items() if value is not None]
+    if options.experiment and given:
+        raise UsageError(
+            f"{options.experiment} says what to dump: leave {', '.join(given)} out, or {options.experiment}"
+        )
+    if options.experiment:
+        return load_experiment(options.experiment, options.overrides)
+    if not given:
+        raise UsageError(
+            "what to dump? unrolled dump EXPERIMENT, or --model, --weights, --vocabulary and --corpus"
+        )
+    return network_experiment(flags, options.overrides)
+
+
 def _do(options: argparse.Namespace, only: list[str]) -> Run:
-    experiment = load_experiment(options.experiment, options.overrides)
+    experiment = _experiment(options)
+    if experiment.network and only == ["dump"]:
+        only = NAMES[: NAMES.index("dump") + 1]
     for hypothesis in experiment.score.hypotheses:
         find_hypothesis(hypothesis)  # an unknown one is an error before anything is written
-    found = find_run(experiment, options.root)
+    found = find_run(experiment, options.root, code_folder(options.experiment))
     if options.plan:
         print_table(cost_table(found, only, options.workers))
         return found

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.tasks.sequences import Sequences
-from pipeline.tasks.task import Task
+from pipeline.tasks.task import Sequence, Task
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.corpus import STEPS
 from schemas.experiment import CorpusSettings
@@ -26,20 +26,21 @@ def step_rows(task: Task, vocabulary: Vocabulary, seed: int, numbers: Iterable[i
 
     Raises UsageError for a character that the vocabulary lacks.
     """
+    widths = np.array([len(text) for text in vocabulary.characters])  # characters of a token's text
     ids: list[int] = []
     lengths: list[int] = []
-    texts: list[str] = []
+    tokens: list[np.ndarray] = []
     determined: list[np.ndarray] = []
     for number in numbers:
         sequence = task.sequence(seed, number)
-        steps = np.arange(len(sequence.text))
+        encoded = encoded_sequence(sequence, vocabulary, number)
         ids.append(number)
-        lengths.append(len(steps))
-        texts.append(sequence.text)
-        # Step t's target is character t + 1; the last step has none.
-        determined.append((steps + 1 >= sequence.determined_from) & (steps + 1 < len(steps)))
-    tokens = [vocabulary.encode(text, f"sequence {number}") for number, text in zip(ids, texts, strict=True)]
-    chars = pa.array(list("".join(texts)), pa.string())
+        lengths.append(len(encoded))
+        tokens.append(encoded)
+        # Step t's target is token t + 1, which begins where token t ends; the last step has none.
+        ends = np.cumsum(widths[encoded])
+        determined.append((ends >= sequence.determined_from) & (np.arange(len(encoded)) + 1 < len(encoded)))
+    chars = pa.array(vocabulary.characters, pa.string()).take(pa.array(np.concatenate(tokens)))
     is_last = np.zeros(len(chars), bool)
     is_last[np.cumsum(lengths) - 1] = True
     following = pa.concat_arrays([chars[1:], pa.nulls(1, pa.string())])
@@ -54,6 +55,13 @@ def step_rows(task: Task, vocabulary: Vocabulary, seed: int, numbers: Iterable[i
     return pa.table(columns, schema=STEPS.schema)
 
 
+def encoded_sequence(sequence: Sequence, vocabulary: Vocabulary, number: int) -> np.ndarray:
+    """The tokens of a sequence, int32 (steps,). Raises UsageError for what the vocabulary lacks."""
+    if sequence.tokens is not None:
+        return vocabulary.checked(sequence.tokens, f"sequence {number}")
+    return vocabulary.encode(sequence.text, f"sequence {number}")
+
+
 def sequences_of(rows: pa.Table) -> Sequences:
     """The encoded sequences of rows of `steps`, which lie in the order of (sequence, step)."""
     numbers = rows["sequence"].to_numpy()
@@ -66,10 +74,10 @@ def sequences_of(rows: pa.Table) -> Sequences:
     )
 
 
-def texts_of(rows: pa.Table) -> dict[int, str]:
-    """The text of each sequence, from the same rows."""
+def texts_of(rows: pa.Table) -> dict[int, list[str]]:
+    """The text of each sequence, step by step, from the same rows."""
     chars = rows["char"].to_pylist()
     sequences = sequences_of(rows)
     bounds = zip(sequences.offsets[:-1].tolist(), sequences.offsets[1:].tolist(), strict=True)
-    texts = ("".join(chars[start:stop]) for start, stop in bounds)
+    texts = (chars[start:stop] for start, stop in bounds)
     return dict(zip(sequences.ids.tolist(), texts, strict=True))

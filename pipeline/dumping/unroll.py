@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from pipeline.capturing.capture import Capture
 from pipeline.capturing.unrolling import LayerRun
+from pipeline.models.network import logits_of
 from pipeline.tasks.sequences import IGNORED, Sequences, next_tokens
+from schemas.errors import UsageError
 from schemas.tile import Steps
 
 # Steps of one forward pass, padding included, and so of one tile: enough to keep the matrix products busy, 13 MB a
@@ -58,6 +60,7 @@ def unroll(model: nn.Module, sequences: Sequences, path: str) -> Iterator[Block]
         for first in range(0, tokens.shape[1], BLOCK_STEPS):
             here = slice(first, first + BLOCK_STEPS)
             layers, logits = _run(model, capture, path, tokens[:, here])
+            _check_state(layers, is_beginning=first == 0)
             mask = torch.from_numpy(real[:, here])
             predictions = _predictions(logits[mask], torch.from_numpy(targets[:, here])[mask])
             own_hidden = _own_hidden(model, path, layers[0].inputs[::SAMPLED]) if is_first else None
@@ -69,9 +72,23 @@ def unroll(model: nn.Module, sequences: Sequences, path: str) -> Iterator[Block]
 def _run(model: nn.Module, capture: Capture, path: str, tokens: np.ndarray) -> tuple[list[LayerRun], Tensor]:
     """The layers' signals and the logits (batch, steps, vocabulary) of tokens (batch, steps)."""
     with capture:
-        output = model(torch.from_numpy(tokens).to(next(model.parameters()).device))
-    logits = output if isinstance(output, Tensor) else output[0]
+        logits = logits_of(model, torch.from_numpy(tokens).to(next(model.parameters()).device))
     return [layer[0] for layer in capture.calls.pop()[path].runs[-1].layers], logits.cpu()
+
+
+def _check_state(layers: list[LayerRun], *, is_beginning: bool) -> None:
+    """Raise UsageError when a model gives its recurrent module a state of its own."""
+    zero = all(not part.any() for layer in layers for part in layer.state)
+    if is_beginning and not zero:
+        raise UsageError(
+            "the model begins with a state that is not 0, and in the tables the state before step 0 is 0: use "
+            "`with pipeline.capture(module)` in Python"
+        )
+    if not is_beginning and zero and layers[0].state:
+        raise UsageError(
+            "the model sets its recurrent module's state back to 0 itself, so sequences of more than "
+            f"{BLOCK_STEPS:,} steps cannot be run in pieces: cut them with task.window = {BLOCK_STEPS} or less"
+        )
 
 
 @torch.inference_mode()

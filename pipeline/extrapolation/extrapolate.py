@@ -3,8 +3,8 @@
 import numpy as np
 import pyarrow as pa
 import torch
+from torch import nn
 
-from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.tasks.task import Sequence, Task
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.experiment import ExtrapolateSettings
@@ -14,7 +14,7 @@ BEYOND = 1 << 40  # sequence numbers that no corpus reaches
 
 
 def extrapolate(
-    model: RecurrentLM, vocabulary: Vocabulary, task: Task, seed: int, settings: ExtrapolateSettings
+    model: nn.Module, vocabulary: Vocabulary, task: Task, seed: int, settings: ExtrapolateSettings
 ) -> pa.Table:
     """A row for each size from the smallest trained on to the largest asked."""
     assert task.sizes is not None
@@ -27,7 +27,7 @@ def extrapolate(
     return pa.Table.from_pylist(rows, EXTRAPOLATION.schema)
 
 
-def is_right(model: RecurrentLM, vocabulary: Vocabulary, sequence: Sequence) -> bool:
+def is_right(model: nn.Module, vocabulary: Vocabulary, sequence: Sequence) -> bool:
     """Whether the most probable character is the true one at every determined place."""
     tokens = vocabulary.encode(sequence.text, "an extrapolated sequence").astype(np.int64)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
--- question: What is the text of some sequences, with a neuron's signal at each character?
+-- question: What is the text of some sequences, step by step, with a neuron's signal at each step?
 -- parameter run text: the run's id
 -- parameter model text: the model's name
 -- parameter layer integer: layer, from 0
@@ -9,14 +9,18 @@
 -- parameter limit integer = 8: different texts to give
 -- tables: activations, steps
 with texts as (
-  select sequence, string_agg(char, '' order by step) as text
+  select sequence, string_agg(char, '' order by step) as text, list(char order by step) as chars
   from steps
   where run = $run and split = 'probe' and sequence >= coalesce($sequence, 0)
   group by sequence
 ), wanted as (
-  select min(sequence) as sequence, text from texts group by text order by sequence limit $limit
+  select min(sequence) as sequence, text, arg_min(chars, sequence) as chars
+  from texts
+  group by text
+  order by sequence
+  limit $limit
 )
-select sequence, any_value(text) as text, list(value order by step) as values
+select sequence, any_value(text) as text, any_value(chars) as chars, list(value order by step) as values
 from (
   select sequence, step, case $signal
     when 'input_gate' then input_gate when 'forget_gate' then forget_gate when 'output_gate' then output_gate

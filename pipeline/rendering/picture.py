@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from pipeline.rendering.terminal import VISIBLE, colour_of, scale_of
+from pipeline.rendering.terminal import VISIBLE, by_character, colour_of, scale_of
 
 Rows = Sequence[Mapping[str, Any]]
 TEXT_COLUMNS = 64  # characters of a text that are drawn
@@ -30,7 +30,7 @@ def draw_answer(
     Args:
         title: the run.
         best: the neuron (model, layer, neuron, signal), None when no hypothesis was asked.
-        texts: its texts (text, values).
+        texts: its texts (text, chars, values).
         curves: for each hypothesis, its value against the signal (hypothesis_value, mean, low, high).
         sizes: how much is right at each size (model, size, share); empty for a task without sizes.
         learning: the course of training (model, train_step, bits_per_char).
@@ -58,7 +58,7 @@ def _draw_texts(axes: Axes, best: Mapping[str, Any], texts: Rows) -> None:
     scale = scale_of(str(best["signal"]), [value for row in texts for value in row["values"]])
     widest = max((min(len(row["text"]), TEXT_COLUMNS) for row in texts), default=1)
     for line, row in enumerate(texts):
-        cells = list(zip(row["text"], row["values"], strict=True))[:TEXT_COLUMNS]
+        cells = by_character(row["chars"], row["values"])[:TEXT_COLUMNS]
         for step, (character, value) in enumerate(cells):
             colour = tuple(part / 255 for part in colour_of(value, scale))
             axes.add_patch(_square(step, line, colour))

@@ -48,13 +48,20 @@ def colour_of(value: float, scale: Scale) -> RGB:
     return red, green, blue
 
 
-def coloured_text(text: str, values: Sequence[float], scale: Scale, *, colour: bool) -> str:
-    """A text with a value under each character, as background colours.
+def by_character(chars: Sequence[str], values: Sequence[float]) -> list[tuple[str, float]]:
+    """Each character with the value of its step; a step may hold several."""
+    return [(c, value) for text, value in zip(chars, values, strict=True) for c in text]
+
+
+def coloured_text(chars: Sequence[str], steps: Sequence[float], scale: Scale, *, colour: bool) -> str:
+    """The text of some steps with a value under each character, as background colours.
 
     Without colour a line of digits stands below each line of text: 0 is the scale's low end, 9 its high end.
     """
+    cells = by_character(chars, steps)
+    text, values = "".join(c for c, _ in cells), [value for _, value in cells]
     if colour:
-        return "".join(_cell(c, value, scale) for c, value in zip(text, values, strict=True)).rstrip("\n")
+        return "".join(_cell(c, value, scale) for c, value in cells).rstrip("\n")
     lines, start = [], 0
     for line in text.splitlines(keepends=True):
         here = values[start : start + len(line)]

@@ -31,6 +31,20 @@ def read_documents(settings: TextSettings) -> list[Document]:
     return documents
 
 
+def read_file(path: str) -> bytes:
+    """A file's bytes, by path or URI. Raises UsageError when it is not there, StorageError when unreadable."""
+    try:
+        with fsspec.open(path, "rb") as stream:
+            data: bytes = stream.read()
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"{path!r} is no path or URI that fsspec knows: {error}") from None
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}") from None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
+    return data
+
+
 def digest_documents(documents: list[Document]) -> str:
     """A digest of the texts and their order, wherever they lay."""
     return fingerprint([document.text for document in documents])

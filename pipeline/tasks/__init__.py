@@ -9,7 +9,8 @@ from pipeline.tasks.state_memory import StateMemory
 from pipeline.tasks.task import Task
 from pipeline.tasks.text import Text
 from schemas.corpus import Document
-from schemas.task_settings import TaskSettings, TextSettings
+from schemas.errors import UsageError
+from schemas.task_settings import TaskSettings, TextSettings, TokensSettings
 
 TASKS: dict[str, Callable[..., Task]] = {
     "counting": Counting,
@@ -24,4 +25,6 @@ def make_task(settings: TaskSettings, documents: Sequence[Document] = ()) -> Tas
     """The task of some settings; `documents` are the files that a text task reads."""
     if isinstance(settings, TextSettings):
         return Text(settings, documents)
+    if isinstance(settings, TokensSettings):
+        raise UsageError("the task tokens is given in Python: jobs.dump_module.dump_module(module, batches, …)")
     return TASKS[settings.name](settings)

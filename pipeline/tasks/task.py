@@ -12,6 +12,7 @@ class Sequence:
 
     text: str
     determined_from: int  # characters from this index on follow from those before; len(text): none does
+    tokens: tuple[int, ...] | None = None  # where the sequence was given as tokens rather than as text
 
 
 class Task(Protocol):

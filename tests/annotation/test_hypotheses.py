@@ -91,6 +91,12 @@ def test_rows_follow_the_texts() -> None:
     assert rows.equals(pa.table(expected, schema=ANNOTATIONS.schema))
 
 
+def test_a_step_of_several_characters_has_the_value_at_its_last() -> None:
+    rows = annotation_rows("count_a", {3: ["aa", "", "a", "Xbb"]})
+    assert rows["step"].to_pylist() == [0, 1, 2, 3]
+    assert rows["value"].to_pylist() == [2.0, None, 3.0, None]
+
+
 def test_an_unknown_hypothesis_lists_the_known_ones() -> None:
     with pytest.raises(
         UsageError, match=r"unknown hypothesis 'count_aa': did you mean 'count_a'\? known: bracket_"

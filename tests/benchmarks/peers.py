@@ -174,7 +174,9 @@ def _text(size: Size) -> Text:
         torch.from_numpy(part.padded(np.arange(len(part)))[0])
         for part in (sequences.take(start, stop) for start, stop in sequences.batches(BLOCK_STEPS))
     ]
-    return Text(trained(experiment, size.updates), sequences, vocabulary_of(experiment).characters, batches)
+    return Text(
+        trained(experiment, size.updates), sequences, "".join(vocabulary_of(experiment).characters), batches
+    )
 
 
 def _tools(text: Text) -> tuple[dict[str, Tool], dict[str, str]]:

@@ -64,6 +64,7 @@ def read_split(experiment: Experiment, split: str) -> Sequences:
 def first_model(experiment: Experiment) -> RecurrentLM:
     """The experiment's first model, untrained."""
     spec = next(experiment.model.grid())
+    assert spec.seed is not None
     return make_model(spec.architecture(len(vocabulary_of(experiment))), spec.seed)
 
 

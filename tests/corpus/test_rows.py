@@ -24,12 +24,27 @@ def test_the_rows_of_one_sequence_on_paper() -> None:
     }
 
 
+def test_a_step_of_a_tokenizer_holds_a_piece_of_text() -> None:
+    """A target is determined from where its own text begins."""
+    number = next(n for n in range(99) if TASK.sequence(0, n).text == "aaXbb\n")
+    vocabulary = Vocabulary(["aa", "X", "bb", "\n"], tokenizer=lambda _: [0, 1, 2, 3])
+    rows = step_rows(TASK, vocabulary, 0, [number])
+    assert rows.drop(["sequence"]).to_pydict() == {
+        "step": [0, 1, 2, 3],
+        "token": [0, 1, 2, 3],
+        "char": ["aa", "X", "bb", "\n"],
+        "target": ["X", "bb", "\n", None],
+        "determined": [False, True, True, False],
+    }
+    assert texts_of(rows) == {number: ["aa", "X", "bb", "\n"]}
+
+
 @given(st.integers(0, 1000), st.integers(1, 20))
 def test_rows_give_back_the_sequences(start: int, count: int) -> None:
     numbers = range(start, start + count)
     rows = step_rows(TASK, VOCABULARY, 7, numbers)
     texts = {number: TASK.sequence(7, number).text for number in numbers}
-    assert texts_of(rows) == texts
+    assert {number: "".join(steps) for number, steps in texts_of(rows).items()} == texts
     sequences = sequences_of(rows)
     assert sequences.ids.tolist() == list(numbers)
     for place, (number, text) in enumerate(texts.items()):

@@ -31,7 +31,7 @@ class CountsUpTo(nn.Module):
 def test_it_finds_the_size_at_which_counting_fails(limit: int) -> None:
     task = make_task(CountingSettings(name="counting", maximum=3))
     settings = ExtrapolateSettings(maximum=9, samples=5)
-    rows = extrapolate(CountsUpTo(limit), VOCABULARY, task, 0, settings)  # type: ignore[arg-type]
+    rows = extrapolate(CountsUpTo(limit), VOCABULARY, task, 0, settings)
     assert rows.schema == EXTRAPOLATION.schema
     assert rows["size"].to_pylist() == list(range(1, 10))
     assert rows["total"].to_pylist() == [1] * 9, "there is one sequence of each size"
@@ -40,7 +40,7 @@ def test_it_finds_the_size_at_which_counting_fails(limit: int) -> None:
 
 def test_different_sequences_of_one_size_all_count() -> None:
     task = make_task(SelectiveCountingSettings(name="selective_counting", maximum=3))
-    rows = extrapolate(CountsUpTo(4), VOCABULARY, task, 0, ExtrapolateSettings(maximum=5, samples=8))  # type: ignore[arg-type]
+    rows = extrapolate(CountsUpTo(4), VOCABULARY, task, 0, ExtrapolateSettings(maximum=5, samples=8))
     found = {row["size"]: row for row in rows.to_pylist()}
     assert all(1 < row["total"] <= 8 for row in found.values())
     assert found[4]["correct"] == found[4]["total"]
@@ -49,6 +49,6 @@ def test_different_sequences_of_one_size_all_count() -> None:
 
 def test_one_wrong_character_in_the_determined_part_is_wrong() -> None:
     model = CountsUpTo(9)
-    assert is_right(model, VOCABULARY, Sequence("aaXbb\n", 3))  # type: ignore[arg-type]
-    assert not is_right(model, VOCABULARY, Sequence("aaXbbb\n", 3))  # type: ignore[arg-type]
-    assert is_right(model, VOCABULARY, Sequence("abXbb\n", 6)), "what is not determined does not count"  # type: ignore[arg-type]
+    assert is_right(model, VOCABULARY, Sequence("aaXbb\n", 3))
+    assert not is_right(model, VOCABULARY, Sequence("aaXbbb\n", 3))
+    assert is_right(model, VOCABULARY, Sequence("abXbb\n", 6)), "what is not determined does not count"

@@ -212,9 +212,12 @@ def test_the_frozen_surface() -> None:
     }
     stages = ("generate", "train", "dump", "annotate", "score", "extrapolate")
     common = ["--debug", "--root"]
+    network = ["--model", "--weights", "--vocabulary", "--corpus", "--window", "--sequences", "--name"]
+    network += ["--tokenizer", "--recurrent"]
     assert surface == {
         "run": sorted([*stage, "--until"]),
         **dict.fromkeys(stages, stage),
+        "dump": sorted([*stage, *network]),
         "runs": sorted([*common, "--json", "--yes", "RUN", "action"]),
         "sql": sorted([*common, "--file", "--format", "--questions", "--set", "SELECT"]),
         "top": sorted(

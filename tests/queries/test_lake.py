@@ -15,6 +15,7 @@ import pipeline
 from jobs.context import Run
 from jobs.generate import read_sequences
 from jobs.train import read_model
+from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, parse_question, questions
 from pipeline.storage.folder import Folder
@@ -64,6 +65,7 @@ def test_every_value_is_what_the_checkpoint_computes(lake: Lake, tiny_lake: Run)
     probe = read_sequences(tiny_lake, "probe")
     for spec in tiny_lake.experiment.model.grid():
         model, _ = read_model(tiny_lake, spec.name, 12)
+        assert isinstance(model, RecurrentLM)
         for place in (0, 17, 39):
             tokens = torch.from_numpy(probe.take(place, place + 1).tokens[None].astype("int64"))
             layers, _ = model.unroll(tokens)

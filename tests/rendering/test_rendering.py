@@ -17,6 +17,11 @@ from pipeline.rendering.terminal import (
 )
 
 
+def test_a_step_of_several_characters_colours_them_all() -> None:
+    text = coloured_text(["ab", "\n", "", "cd"], [-2, 0, 1, 2], Scale(-2, 2), colour=False)
+    assert text.splitlines() == ["ab⏎", "005", "cd", "99"]
+
+
 def test_a_gate_runs_from_0_to_1_and_a_state_about_0() -> None:
     assert scale_of("forget_gate", [0.4, 0.5]) == Scale(0, 1)
     assert scale_of("cell_state", [0.4, -3.0]) == Scale(-3, 3)
@@ -56,7 +61,7 @@ def test_a_table_is_aligned() -> None:
 @pytest.mark.parametrize("asked", [True, False])
 def test_an_answer_is_drawn(sized: bool, asked: bool) -> None:
     best = {"model": "m", "layer": 0, "neuron": 4, "signal": "cell_state"} if asked else None
-    texts = [{"text": "aXb\n", "values": [0.1, 0.5, -0.3, 0.0]}] if asked else []
+    texts = [{"text": "aXb\n", "chars": list("aXb\n"), "values": [0.1, 0.5, -0.3, 0.0]}] if asked else []
     curve = [{"hypothesis_value": k, "mean": k, "low": k - 1, "high": k + 1} for k in range(3)]
     sizes = [{"model": "m", "size": k, "share": 1.0} for k in range(3)] if sized else []
     learning = [{"model": "m", "train_step": k, "bits_per_char": 2.0} for k in range(3)]

@@ -12,6 +12,13 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return {**TINY, section: {**TINY[section], key: value}}  # type: ignore[dict-item]
 
 
+NETWORK = {
+    "name": "x",
+    "task": {"name": "text", "files": ["a.txt"]},
+    "network": {"model": "a:b", "weights": "a.pt", "vocabulary": "v.json"},
+}
+
+
 @pytest.mark.parametrize(
     ("document", "told"),
     [
@@ -31,6 +38,11 @@ def changed(path: str, value: object) -> dict[str, Any]:
         (changed("model.layers", [5]), "layers must be 1 to 4, not [5]"),
         (changed("score.headline", ["is_x"]), "score.headline names ['is_x'], which score.hypotheses lacks"),
         ({"name": "x"}, "task is missing"),
+        ({"name": "x", "task": {"name": "tokens", "maximum": 1}}, "unknown key task.maximum: known here: name"),
+        (changed("corpus.train", 0), "corpus.train should be greater than 0, not 0"),
+        ({**NETWORK, "training": {"steps": 3}}, "a [network] is dumped as it is: take [training] out"),
+        ({**NETWORK, "network": {"modle": "a:b"}}, "network.model is missing"),
+        ({**NETWORK, "task": TINY["task"], "corpus": {"probe": 0}}, "the task counting has no end"),
         ({**TINY, "name": "No Spaces"}, "name string should match pattern"),
     ],
 )
@@ -40,6 +52,27 @@ def test_an_error_says_what_is_wrong(document: dict[str, object], told: str) -> 
     assert str(caught.value).startswith("tiny.toml: ")
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_has_the_whole_corpus_unless_it_is_said() -> None:
+    experiment = parse_experiment(NETWORK, "t")
+    assert (experiment.corpus.train, experiment.corpus.valid, experiment.corpus.probe) == (0, 0, 0)
+    assert parse_experiment({**NETWORK, "task": TINY["task"]}, "t").corpus.probe == 1000
+    assert parse_experiment({**NETWORK, "corpus": {"probe": 7}}, "t").corpus.probe == 7
+    assert experiment.dumped_checkpoints == (0,)
+
+
+def test_what_is_stored_of_an_experiment_can_be_read_again() -> None:
+    for document in (TINY, NETWORK):
+        experiment = parse_experiment(document, "t")
+        assert parse_experiment(experiment.model_dump(), "t") == experiment
+    assert "training" not in parse_experiment(NETWORK, "t").model_dump()
+    assert "network" not in parse_experiment(TINY, "t").model_dump()
+
+
+def test_a_networks_files_count_by_content() -> None:
+    identity = parse_experiment(NETWORK, "t").identity
+    assert identity["network"] == {"model": "a:b", "tokenizer": "", "recurrent": "", "checkpoint": 0}
 
 
 def test_a_single_value_is_a_list_of_one() -> None:

@@ -1,10 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.tasks.sequences import IGNORED, Sequences, next_tokens
-from pipeline.tasks.vocabulary import Vocabulary
+from pipeline.tasks.vocabulary import Vocabulary, format_vocabulary, parse_vocabulary
 from schemas.errors import UsageError
 
 
@@ -21,10 +23,57 @@ def test_an_unknown_character_is_named_with_its_place() -> None:
         Vocabulary("abc").encode("abéc", "sequence 7")
 
 
-def test_a_vocabulary_is_sorted_and_has_no_twins() -> None:
-    for wrong in ("ba", "aab"):
-        with pytest.raises(ValueError, match="sorted"):
-            Vocabulary(wrong)
+def test_a_vocabulary_has_no_twins() -> None:
+    with pytest.raises(ValueError, match="'a' is there twice"):
+        Vocabulary("aab")
+
+
+@pytest.mark.parametrize(
+    ("data", "characters"),
+    [
+        ('{"characters": "ba"}', ("b", "a")),
+        ('{"characters": ["the", " "]}', ("the", " ")),
+        ('["x", "yz", ""]', ("x", "yz", "")),
+        ('{"b": 1, "a": 0}', ("a", "b")),
+        ('{"characters": 0, "b": 1}', ("characters", "b")),
+    ],
+)
+def test_three_forms_of_a_vocabulary_are_read_and_ours_is_written(data: str, characters: tuple[str, ...]) -> None:
+    assert parse_vocabulary(data.encode(), "v.json") == characters
+    assert parse_vocabulary(format_vocabulary(characters), "v.json") == characters
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("{", "v.json is not JSON"),
+        ("3", "v.json is no vocabulary"),
+        ("[]", "v.json is no vocabulary"),
+        ("[1, 2]", "v.json is no vocabulary"),
+        ('{"a": "b"}', "v.json must give each text its token"),
+        ('{"a": 0, "b": 2}', "has 2 texts and none for token 1"),
+        ('{"a": 0, "b": 0}', "has 2 texts and none for token 1"),
+        ('["a", "b", "a"]', "'a' is there twice"),
+    ],
+)
+def test_a_wrong_vocabulary_is_a_sentence(data: str, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        parse_vocabulary(data.encode(), "v.json")
+
+
+def test_a_tokenizers_tokens_are_checked() -> None:
+    vocabulary = Vocabulary(["the", " ", "cat"], tokenizer=lambda text: [0, 1, 2] if text else [])
+    tokens = vocabulary.encode("the cat", "sequence 1")
+    assert tokens.dtype == np.int32
+    assert vocabulary.decode(tokens) == "the cat"
+    for wrong, told in (
+        ([0, 3], "gave the token 3, and the vocabulary has 0 to 2"),
+        ([], "a list of at least one"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            vocabulary.checked(wrong, "sequence 1: the tokenizer")
+    with pytest.raises(UsageError, match="a list of at least one token"):
+        vocabulary.checked("the cat", "here")  # type: ignore[arg-type]
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=7), min_size=1, max_size=6), st.randoms())

@@ -1,0 +1,114 @@
+"""Dump a live module over batches of tokens, in this process: the Python twin of `unrolled dump --model …`."""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from jobs.context import Run, checked_run, whole_root
+from jobs.network import Network, checked_network
+from jobs.run import STAGES, run_stages
+from jobs.runners.local import LocalRunner
+from pipeline.annotation.hypotheses import find_hypothesis
+from pipeline.models.network import load_weights, weights_of
+from pipeline.tasks.task import Task
+from pipeline.tasks.tokens import Tokens
+from pipeline.tasks.vocabulary import Vocabulary, vocabulary_of_document
+from schemas.errors import UsageError
+from schemas.fingerprint import fingerprint
+from schemas.parse import parse_experiment
+
+
+@dataclass(frozen=True)
+class LiveRun(Run):
+    """A run of a module that is at hand, so nothing is read from files; it stays in this process."""
+
+    live: Network | None = field(default=None, compare=False)
+    sequences: tuple[tuple[int, ...], ...] = field(default=(), compare=False)
+
+    def task(self) -> Task:
+        """The given sequences."""
+        return Tokens(self.sequences, self.vocabulary())
+
+    def vocabulary(self) -> Vocabulary:
+        """The given vocabulary."""
+        return self.network().vocabulary
+
+    def module(self) -> nn.Module:
+        """A copy of the given module."""
+        return copy.deepcopy(self.network().module)
+
+    def network(self) -> Network:
+        """The given network."""
+        assert self.live is not None
+        return self.live
+
+
+def dump_module(
+    module: nn.Module,
+    batches: Iterable[Tensor | Sequence[Sequence[int]]],
+    *,
+    vocabulary: Sequence[str] | Mapping[str, int],
+    root: str = "./lake",
+    name: str = "network",
+    recurrent: str = "",
+    checkpoint: int = 0,
+    hypotheses: Sequence[str] = (),
+) -> str:
+    """Write every signal of every neuron of a module at every step of some sequences; score it if asked to.
+
+    A second call with the same weights and sequences does nothing; the module is left as it is.
+
+    Args:
+        module: gives logits (batch, steps, vocabulary) for tokens (batch, steps) int64, or a tuple that begins so.
+        batches: tensors (batch, steps), or lists of lists of tokens, which may differ in length. A sequence's
+            number in the tables is its place among all of them.
+        vocabulary: the texts in the order of their tokens, or the token of each text.
+        root: the lake.
+        name: of the run: small letters, digits and _.
+        recurrent: path of the recurrent module within it, when there are several.
+        checkpoint: updates that made the weights.
+        hypotheses: names of hypotheses to score the neurons against, on the sequences' text.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        UsageError: the module, the vocabulary or a batch is none that can be dumped; nothing is written.
+    """
+    texts = Vocabulary(vocabulary_of_document(vocabulary, "vocabulary"))
+    sequences = tuple(sequence for batch in batches for sequence in _sequences(batch, texts))
+    if not sequences:
+        raise UsageError("the batches hold no sequence: give at least one tensor (batch, steps) of tokens")
+    for hypothesis in hypotheses:
+        find_hypothesis(hypothesis)
+    own = copy.deepcopy(module)
+    load_weights(own, weights_of(own), type(module).__name__)
+    network = checked_network(own, texts, recurrent)
+    source = f"{type(module).__module__}:{type(module).__qualname__}"
+    document = {
+        "name": name,
+        "task": {"name": "tokens"},
+        "network": {
+            "model": source,
+            "weights": "live",
+            "vocabulary": "live",
+            "recurrent": recurrent,
+            "checkpoint": checkpoint,
+        },
+        "score": {"hypotheses": list(hypotheses)},
+    }
+    experiment = parse_experiment(document, "dump_module")
+    inputs = fingerprint([list(sequence) for sequence in sequences])
+    run = LiveRun(whole_root(root), experiment, inputs, network.imported, ".", network, sequences)
+    complete = checked_run(run, run.task(), texts)
+    run_stages(complete, LocalRunner(), [stage.name for stage in STAGES])
+    return complete.id
+
+
+def _sequences(batch: Tensor | Sequence[Sequence[int]], vocabulary: Vocabulary) -> list[tuple[int, ...]]:
+    if isinstance(batch, Tensor) and batch.dim() != 2:
+        raise UsageError(f"a batch is {tuple(batch.shape)}: tokens (batch, steps) are needed")
+    rows = batch.tolist() if isinstance(batch, Tensor) else batch
+    return [tuple(vocabulary.checked(row, "a batch").tolist()) for row in rows]

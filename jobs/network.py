@@ -1,0 +1,138 @@
+"""A network that was trained elsewhere, read from where it lies: code, weights, vocabulary, tokenizer."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pipeline.models.checkpoint import tensors_to_bytes
+from pipeline.models.network import (
+    check_network,
+    find_recurrent,
+    load_weights,
+    parse_weights,
+    spec_of,
+    weights_of,
+)
+from pipeline.storage.documents import read_file
+from pipeline.tasks.vocabulary import NETWORK_LACKS, Vocabulary, parse_vocabulary
+from schemas.errors import UsageError
+from schemas.experiment import ImportedModel, NetworkSettings
+from schemas.fingerprint import sha256
+
+
+@dataclass(frozen=True)
+class Network:
+    """A module with its weights, ready to evaluate, and what its tokens stand for."""
+
+    module: nn.Module
+    vocabulary: Vocabulary
+    recurrent: str  # the path of its recurrent module
+
+    @property
+    def weights(self) -> bytes:
+        """As they are stored: a safetensors file, whatever they came in."""
+        return tensors_to_bytes(weights_of(self.module))
+
+    @property
+    def imported(self) -> ImportedModel:
+        """What the run is told of it."""
+        _, recurrent = find_recurrent(self.module, self.recurrent)
+        return ImportedModel(
+            spec=spec_of(recurrent), weights=sha256(self.weights), vocabulary=self.vocabulary.digest
+        )
+
+
+def open_network(settings: NetworkSettings, code: str) -> Network:
+    """Read a network and check all that can be checked of it without a corpus.
+
+    Args:
+        settings: the [network] section; its paths are absolute.
+        code: the folder that its Python is imported from.
+
+    Raises UsageError with what is wrong and what to type.
+    """
+    vocabulary = read_vocabulary(settings, code)
+    module = make_module(settings.model, code)
+    load_weights(module, parse_weights(read_file(settings.weights), settings.weights), settings.weights)
+    return checked_network(module, vocabulary, settings.recurrent)
+
+
+def checked_network(module: nn.Module, vocabulary: Vocabulary, recurrent: str) -> Network:
+    """A module that has its weights. Raises UsageError when the tables have no place for it."""
+    path, _ = find_recurrent(module, recurrent)
+    check_network(module, len(vocabulary))
+    return Network(module, vocabulary, path)
+
+
+def read_vocabulary(settings: NetworkSettings, code: str) -> Vocabulary:
+    """The vocabulary of a network, with its tokenizer where it has one."""
+    characters = parse_vocabulary(read_file(settings.vocabulary), settings.vocabulary)
+    if settings.tokenizer:
+        return Vocabulary(characters, tokenizer=import_callable(settings.tokenizer, code), lacks=NETWORK_LACKS)
+    longer = next((text for text in characters if len(text) != 1), None)
+    if longer is not None and not any(len(text) == 1 for text in characters):
+        raise UsageError(
+            f"{settings.vocabulary} holds {longer!r} and no character: say which tokenizer reads a text"
+        )
+    return Vocabulary(characters, lacks=NETWORK_LACKS)
+
+
+def make_module(model: str, code: str) -> nn.Module:
+    """The module that a factory gives. Raises UsageError when it needs arguments or gives something else."""
+    factory = import_callable(model, code)
+    try:
+        inspect.signature(factory).bind()
+    except TypeError:
+        signature = inspect.signature(factory)
+        raise UsageError(
+            f"{model}{signature} needs arguments: give a function without any, as `def make(): return …`"
+        ) from None
+    except ValueError:  # a callable that does not tell its arguments
+        pass
+    try:
+        module = factory()
+    except Exception as error:  # noqa: BLE001  # it is someone else's code
+        raise UsageError(f"{model}() fails with {type(error).__name__}: {error}") from None
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"{model}() gives a {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def import_callable(path: str, code: str) -> Callable[..., Any]:
+    """What "package.module:name" names, imported from the folder `code` first of all.
+
+    The folder stays on the path: the code may import more of its own when it is called.
+    """
+    package, colon, name = path.partition(":")
+    if not colon or not package or not name:
+        raise UsageError(f"{path!r} is not package.module:name, as in char_rnn:make_model")
+    if code not in sys.path:
+        sys.path.insert(0, code)
+    importlib.invalidate_caches()  # the file may be younger than the folder's listing
+    try:
+        found: Any = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name and (package == error.name or package.startswith(f"{error.name}.")):
+            raise UsageError(
+                f"{path}: there is no Python module {error.name} in {Path(code)} or among the installed ones"
+            ) from None
+        raise UsageError(f"{path}: {package} needs the module {error.name}, which is not installed") from None
+    except Exception as error:  # noqa: BLE001  # it is someone else's code
+        raise UsageError(f"{path}: importing {package} fails with {type(error).__name__}: {error}") from None
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [word for word in vars(found) if callable(getattr(found, word)) and not word.startswith("_")]
+            raise UsageError(
+                f"{path}: {package} has no {part}; it has {', '.join(sorted(known)) or 'nothing to call'}"
+            )
+        found = getattr(found, part)
+    if not callable(found):
+        raise UsageError(f"{path} is a {type(found).__name__}, not something to call")
+    result: Callable[..., Any] = found
+    return result
