@@ -22,6 +22,12 @@ class PiecesFailedError(UnrolledError):
     exit_code = 3
 
 
+class ViolationsError(UnrolledError):
+    """Stored rows break an invariant of the audit; the dump should be made again."""
+
+    exit_code = 3
+
+
 class StorageError(UnrolledError):
     """The lake cannot be read or written, or holds bytes that do not match their digest."""
 

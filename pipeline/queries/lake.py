@@ -1,11 +1,13 @@
 """A lake as DuckDB sees it: one view a table, over the shards that manifests list and nothing else. Read-only."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import duckdb
 import pyarrow as pa
 
+from pipeline.queries.audit.check import Audit
+from pipeline.queries.audit.dumps import find_dumps
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.question import find_question
 from pipeline.storage.folder import Folder
@@ -64,6 +66,31 @@ class Lake:
             return self._connection.cursor().execute(query, dict(parameters or {})).to_arrow_reader(100_000)
         except duckdb.Error as error:
             raise UsageError(str(error)) from None
+
+    def audit(
+        self,
+        run: str,
+        model: str | None = None,
+        checkpoint: int | None = None,
+        tell: Callable[[float], None] = lambda _: None,
+    ) -> pa.Table:
+        """Recheck a run's dumps, down to each gate's own equation from the checkpoint's weights.
+
+        Args:
+            run: the run's id.
+            model: one of its models, None for all.
+            checkpoint: one of its dumped checkpoints, None for all.
+            tell: is given the share of the work that has been done, now and then.
+
+        Returns:
+            A row for each invariant: rows checked, violations, the largest and the median residual, the largest
+            tolerance, and a note that says where the worst violation is or what was left out.
+
+        Raises:
+            UsageError: there is no such run, model or checkpoint, or it was not dumped.
+        """
+        dumps = find_dumps(self.catalog, run, model, checkpoint)
+        return Audit(self.folder, self.catalog, self._connection, dumps).lines(tell)
 
     def _check_reads(self, query: str, parameters: Parameters) -> None:
         explain = _EXPLAIN.match(query)  # only at the very start, else a comment could hide what follows it
