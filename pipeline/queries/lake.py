@@ -12,7 +12,8 @@ from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.question import find_question
 from pipeline.storage.folder import Folder
 from schemas import TABLES
-from schemas.errors import UsageError
+from schemas.errors import StorageError, UsageError
+from schemas.stages import TABLES_OF
 from schemas.table import Table
 
 Parameters = Mapping[str, object]
@@ -112,7 +113,14 @@ class Lake:
         if not self.folder.is_local:
             connection.register_filesystem(self.folder.filesystem)
         for table in TABLES.values():
-            connection.execute(f"create view {table.name} as {self._view(table)}")
+            try:
+                connection.execute(f"create view {table.name} as {self._view(table)}")
+            except duckdb.Error as error:  # it reads the first shard's columns
+                why = str(error).splitlines()[0]
+                stage = next(name for name, tables in TABLES_OF.items() if table.name in tables)
+                raise StorageError(
+                    f"{table.name} cannot be read ({why}): type `unrolled run` with --replace {stage}"
+                ) from None
         connection.register("_shards", self.catalog.shards())
         connection.execute("create table shards as from _shards")
         connection.unregister("_shards")

@@ -26,7 +26,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import unit_folder
 from pipeline.storage.shards import write_shard
 from schemas.activations import ACTIVATIONS
-from schemas.errors import UsageError
+from schemas.errors import StorageError, UsageError
 from schemas.fingerprint import sha256
 from schemas.signals import CELL_SIGNALS
 from schemas.stages import checkpoint_unit
@@ -301,15 +301,19 @@ def lstm(one_lstm: Run, tmp_path: Path) -> Callable[[], Fault]:
     return lambda: Fault(Run(str(tmp_path / "lake"), one_lstm.experiment, None), "lstm-1x5-seed0")
 
 
-def test_a_shard_that_is_gone_or_torn_is_told(lstm: Callable[[], Fault]) -> None:
-    run = lstm().run
-    path = next(Path(run.root).glob("activations/**/*.parquet"))
-    for damage in (lambda: path.write_bytes(path.read_bytes()[:900]), path.unlink):
+def test_a_shard_that_is_gone_or_torn_is_told(tmp_path: Path) -> None:
+    run = dump_of(tmp_path, {"cell": ["lstm"], "layers": [1]}, sequences_per_shard=10)
+    first, last = sorted(Path(run.root).glob("activations/**/*.parquet"))
+    for damage in (lambda: last.write_bytes(last.read_bytes()[:900]), last.unlink):
         damage()
         found = audit(run)
         assert found["digests"]["violations"] == 1
+        assert found["ranges"]["violations"] == 1
         assert "cannot be read" in found["ranges"]["note"]
         assert found["probabilities"]["violations"] == 0
+    first.write_bytes(first.read_bytes()[:900])
+    with pytest.raises(StorageError, match=r"activations cannot be read .* --replace dump"):
+        pipeline.open(run.root)
 
 
 def test_changed_weights_are_told_and_not_used(lstm: Callable[[], Fault]) -> None:

@@ -19,7 +19,7 @@ from schemas.errors import StorageError
 DIGESTS = "digests"
 WORK = 250_000_000  # multiplications of a dump's gates that are done again: some seconds on two cores
 OVERHEAD = 64  # what a sum costs besides, in multiplications
-# What the network's own float32 arithmetic may add, in sizes of what it adds up; and below any number it tells apart.
+# What the network's own float32 arithmetic may add, in sizes of what it adds up; and less than it tells from 0.
 FLOAT32, LEAST = 2.0**-20, 1e-30
 SCHEMA = pa.schema(
     [
@@ -109,7 +109,7 @@ class Audit:
         parameters |= {"layers": layers, "neurons": neurons, "nonlinearity": nonlinearity_of(config)}
         parameters |= {"signals": list(dump.signals(cell)), "unit": _unit(dump.precision)}
         parameters |= {"float32": FLOAT32, "least": LEAST}
-        is_prepared = False
+        is_prepared, has_characters = False, architecture_of(config) is not None
         for name, invariant in invariants().items():
             if cell not in invariant.cells:
                 continue
@@ -117,17 +117,18 @@ class Audit:
             if lacking := invariant.lacks(cell, dump.signals(cell)):
                 line.note(f"left out for {cell}: the dump holds no {', '.join(lacking)}")
                 continue
-            if name in FROM_WEIGHTS:
-                if missing:
-                    line.note(f"left out for {dump.name}: {missing}")
-                    continue
-                if architecture_of(config) is None:
-                    line.note(f"layer 0 left out for {dump.model}: what it reads is not known to be characters")
-                if not is_prepared:
-                    is_prepared = True
-                    has_characters = architecture_of(config) is not None
+            if name in FROM_WEIGHTS and missing:
+                line.note(f"left out for {dump.name}: {missing}")
+                continue
+            if name in FROM_WEIGHTS and not has_characters:
+                line.note(f"layer 0 left out for {dump.model}: what it reads is not known to be characters")
+            try:
+                if name in FROM_WEIGHTS and not is_prepared:
                     self._prepare(weight_rows(weights, cell), parameters, has_characters=has_characters)
-            self._ask(line, invariant, parameters, dump)
+                    is_prepared = True
+                line.add(self._ask(invariant, parameters), dump)
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:  # a shard that is gone or torn
+                line.fail(f"{dump.name} cannot be read: {str(error).splitlines()[0]}")
 
     def _shape(self, dump: Dump) -> tuple[str, int, int]:
         """Cell, layers and neurons of a layer."""
@@ -164,7 +165,8 @@ class Audit:
         for name in ("sampled_steps", "near", "states", "products"):
             execute(f"create or replace temp table {name} as {relation(name)}", self._of(relation(name), given))
 
-    def _ask(self, line: _Line, invariant: Invariant, parameters: dict[str, object], dump: Dump) -> None:
+    def _ask(self, invariant: Invariant, parameters: dict[str, object]) -> dict[str, object]:
+        """What an invariant comes to over one dump."""
         query = f"""
             select
               {invariant.rows} as rows_checked,
@@ -173,14 +175,13 @@ class Audit:
               median(residual)::double as median,
               max(tolerance)::double as tolerance,
               arg_max(found, coalesce(residual - tolerance, 'inf')) filter (is_violated) as worst
-            from (select *, not coalesce(residual <= tolerance, false) as is_violated from ({invariant.sql})) as found
+            from (
+              select *, not coalesce(residual <= tolerance, false) as is_violated from ({invariant.sql})
+            ) as found
         """
-        try:
-            answer = self._connection.execute(query, self._of(query, parameters)).to_arrow_table()
-        except (duckdb.IOException, duckdb.InvalidInputException) as error:  # a shard that is gone or torn
-            line.fail(f"{dump.name} cannot be read: {str(error).splitlines()[0]}")
-        else:
-            line.add(answer.to_pylist()[0], dump)
+        answer = self._connection.execute(query, self._of(query, parameters)).to_arrow_table()
+        found: dict[str, object] = answer.to_pylist()[0]
+        return found
 
     def _of(self, query: str, parameters: Mapping[str, object]) -> dict[str, object]:
         """The parameters that a query names: DuckDB refuses others."""
@@ -189,7 +190,7 @@ class Audit:
 
 
 def _unit(precision: str) -> float:
-    """How far a value may lie from what it was rounded to, in the latter's sizes: u / (1 - u), u = 2^-(bits + 1)."""
+    """How far a value may lie from what it was rounded to, as a share of that: u / (1 - u), u = 2^-(bits + 1)."""
     return float(1 / (2.0 ** (MANTISSA_BITS[precision] + 1) - 1))
 
 

@@ -2,37 +2,45 @@
 -- x is the character in layer 0, so that W x is one column of W, and else the hidden state of the layer below.
 -- An error of u = $unit in each x and h' moves a sum by at most u * |W| |x|; the network's own float32 sums add
 -- $float32 of all that was added. What is missing below or before makes a sum NULL, which no stored value equals.
-with rows as (
-  select near.* from near semi join sampled_steps using (sequence, step)
+with places as (
+  select layer, sequence, step, token from sampled_steps, range($layers) as layers(layer)
+), read as (
+  select
+    places.*,
+    below.hidden as below, below.sizes as below_sizes, before.hidden as before, before.sizes as before_sizes
+  from places
+  left join states as below
+    on below.layer = places.layer - 1 and below.sequence = places.sequence and below.step = places.step
+  left join states as before
+    on before.layer = places.layer and before.sequence = places.sequence and before.step = places.step - 1
 ), sums as (
   select
-    rows.layer, rows.neuron, rows.sequence, rows.step, rows.reset_gate, weights.signal,
-    bias_given, bias_recalled,
-    case weights.signal
+    layer, neuron, sequence, step, signal, bias_given, bias_recalled, peephole,
+    if(layer = 0, of_input[token + 1], list_dot_product(of_input, below)) as input,
+    if(layer = 0, abs(of_input[token + 1]), list_dot_product(sizes_of_input, below_sizes)) as input_size,
+    if(step = 0, 0, list_dot_product(of_hidden, before)) as hidden,
+    if(step = 0, 0, list_dot_product(sizes_of_hidden, before_sizes)) as hidden_size
+  from read join weights using (layer)
+), values as (
+  select
+    sums.*, rows.reset_gate,
+    case signal
       when 'input_gate' then rows.input_gate when 'forget_gate' then rows.forget_gate
       when 'output_gate' then rows.output_gate when 'reset_gate' then rows.reset_gate
       when 'update_gate' then rows.update_gate when 'candidate' then rows.candidate
       else rows.hidden_state
     end as stored,
-    if(rows.layer = 0, of_input[rows.token + 1], list_dot_product(of_input, below.hidden)) as input,
-    if(rows.layer = 0, abs(input), list_dot_product(sizes_of_input, below.sizes)) as input_size,
-    if(rows.step = 0, 0, list_dot_product(of_hidden, before.hidden)) as hidden,
-    if(rows.step = 0, 0, list_dot_product(sizes_of_hidden, before.sizes)) as hidden_size,
     case
       when peephole = 0 then 0
-      when weights.signal = 'output_gate' then peephole * rows.cell_state
-      when rows.step = 0 then 0
+      when signal = 'output_gate' then peephole * rows.cell_state  -- of this step
+      when sums.step = 0 then 0
       else peephole * last.cell_state
     end as seen
-  from rows
-  join weights using (layer, neuron)
-  left join states as below
-    on below.layer = rows.layer - 1 and below.sequence = rows.sequence and below.step = rows.step
-  left join states as before
-    on before.layer = rows.layer and before.sequence = rows.sequence and before.step = rows.step - 1
+  from sums
+  join near as rows using (layer, neuron, sequence, step)
   left join near as last
-    on last.layer = rows.layer and last.neuron = rows.neuron and last.sequence = rows.sequence
-    and last.step = rows.step - 1
+    on last.layer = sums.layer and last.neuron = sums.neuron and last.sequence = sums.sequence
+    and last.step = sums.step - 1
 )
 select
   layer, neuron, sequence, step, signal, stored, reset_gate,
@@ -42,5 +50,5 @@ select
   $unit * hidden_size + $float32 * (hidden_size + abs(bias_recalled)) as recalled_error,
   seen,
   ($unit + $float32) * abs(seen) as seen_error
-from sums
+from values
 where stored is not null
