@@ -61,8 +61,9 @@ def _queries() -> Iterator[str]:
     yield "`digests` besides reads every object again.\n"
     yield "| invariant | what must hold | of |\n|---|---|---|"
     for invariant in invariants().values():
-        cells = "" if len(invariant.cells) == len(CELL_SIGNALS) else ", ".join(invariant.cells)
-        yield f"| `{invariant.name}` | {invariant.says.replace('|', ' ')} | {cells or 'every cell'} |"
+        is_general = len(invariant.cells) == len(CELL_SIGNALS)
+        cells = "every cell" if is_general else ", ".join(invariant.cells)
+        yield f"| `{invariant.name}` | {invariant.says} | {cells} |"
 
 
 def _hypotheses() -> Iterator[str]:
