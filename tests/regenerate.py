@@ -57,8 +57,8 @@ def _queries() -> Iterator[str]:
             default = "" if parameter.default is None else f"`{parameter.default or 'null'}`"
             yield f"| `{parameter.name}` | {parameter.kind} | {default} | {parameter.note} |"
     yield "\n## What `unrolled audit` checks\n"
-    yield "Also `lake.audit(run)` in Python. Each is a file of `pipeline/queries/audit/`, tolerances derived in it;"
-    yield "`digests` besides reads every object again.\n"
+    yield "Also `lake.audit(run)` in Python. Each is a file of `pipeline/queries/audit/`, with its tolerance's"
+    yield "derivation; `digests` besides reads every object again.\n"
     yield "| invariant | what must hold | of |\n|---|---|---|"
     for invariant in invariants().values():
         is_general = len(invariant.cells) == len(CELL_SIGNALS)

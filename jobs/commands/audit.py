@@ -22,6 +22,7 @@ def audit(options: argparse.Namespace) -> None:
         done = 0.0
 
         def tell(share: float) -> None:
+            """Move the bar to a share of the rows."""
             nonlocal done
             progress.add(share * rows - done)
             done = share * rows
@@ -37,7 +38,7 @@ def _raise_violations(lake: Lake, run: str, root: str, lines: pa.Table) -> None:
         return
     counts = ", ".join(f"{line['invariant']} ({line['violations']:,})" for line in violated)
     raise ViolationsError(
-        f"{run} does not hold what it should: {counts}; type `unrolled run "
+        f"{run} does not hold what it should: {counts}; {violated[0]['note']}; type `unrolled run "
         f"{lake.catalog.runs[run].experiment['name']} --root {root} --replace {_stage(violated)}` to make it again"
     )
 
