@@ -13,8 +13,8 @@ _received: list[int] = []  # signals, so that the exit code can tell which it wa
 def main(arguments: list[str] | None = None) -> int:
     """Do what was typed; give the exit code.
 
-    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed, 5 storage, 130 and 143 signals. (4, another run
-    holds the lease, waits for leases.)
+    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed or stored rows are wrong, 5 storage, 130 and 143
+    signals. (4, another run holds the lease, waits for leases.)
     """
     parser = make_parser()
     options = parser.parse_args(arguments)
@@ -55,9 +55,10 @@ def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argp
         from jobs.commands import stages  # with torch, which takes a second
 
         return stages.run if name == "run" else stages.one_stage
-    from jobs.commands import questions, runs
+    from jobs.commands import audit, questions, runs
 
-    return {"runs": runs.runs, "sql": questions.sql, "top": questions.top, "show": questions.show}[name]
+    commands = {"sql": questions.sql, "top": questions.top, "show": questions.show}
+    return {"audit": audit.audit, "runs": runs.runs, **commands}[name]
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

@@ -23,7 +23,7 @@ class PiecesFailedError(UnrolledError):
 
 
 class AuditError(UnrolledError):
-    """What was computed or stored does not obey the cell's own equations; nothing is published."""
+    """What was computed, or what is stored, does not obey the cell's own equations."""
 
     exit_code = 3
 

@@ -63,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_runs(commands, common)
     _add_questions(commands, common)
+    _add_audit(commands, common)
     return parser
 
 
@@ -160,3 +161,13 @@ def _add_questions(
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
     show.add_argument("--limit", type=int, default=8, metavar="N", help="different texts (8)")
     show.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_audit(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    audit = commands.add_parser("audit", parents=[common], help="recheck stored rows against the cells' equations")
+    audit.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
+    audit.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (all of them)")
+    audit.add_argument("--checkpoint", type=int, metavar="C", help="updates (all that were dumped)")
+    audit.add_argument("--json", action="store_true", help="as JSON")

@@ -1,16 +1,19 @@
 """A lake as DuckDB sees it: one view a table, over the shards that manifests list and nothing else. Read-only."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import duckdb
 import pyarrow as pa
 
+from pipeline.queries.audit.check import Audit
+from pipeline.queries.audit.dumps import find_dumps
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.question import find_question
 from pipeline.storage.folder import Folder
 from schemas import TABLES
-from schemas.errors import UsageError
+from schemas.errors import StorageError, UsageError
+from schemas.stages import TABLES_OF
 from schemas.table import Table
 
 Parameters = Mapping[str, object]
@@ -65,6 +68,31 @@ class Lake:
         except duckdb.Error as error:
             raise UsageError(str(error)) from None
 
+    def audit(
+        self,
+        run: str,
+        model: str | None = None,
+        checkpoint: int | None = None,
+        tell: Callable[[float], None] = lambda _: None,
+    ) -> pa.Table:
+        """Recheck a run's dumps, down to each gate's own equation from the checkpoint's weights.
+
+        Args:
+            run: the run's id.
+            model: one of its models, None for all.
+            checkpoint: one of its dumped checkpoints, None for all.
+            tell: is given the share of the work that has been done, now and then.
+
+        Returns:
+            A row for each invariant: rows checked, violations, the largest and the median residual, the largest
+            tolerance, and a note that says where the worst violation is or what was left out.
+
+        Raises:
+            UsageError: there is no such run, model or checkpoint, or it was not dumped.
+        """
+        dumps = find_dumps(self.catalog, run, model, checkpoint)
+        return Audit(self.folder, self.catalog, self._connection, dumps).lines(tell)
+
     def _check_reads(self, query: str, parameters: Parameters) -> None:
         explain = _EXPLAIN.match(query)  # only at the very start, else a comment could hide what follows it
         statements = self._connection.extract_statements(query[explain.end() :] if explain else query)
@@ -85,7 +113,14 @@ class Lake:
         if not self.folder.is_local:
             connection.register_filesystem(self.folder.filesystem)
         for table in TABLES.values():
-            connection.execute(f"create view {table.name} as {self._view(table)}")
+            try:
+                connection.execute(f"create view {table.name} as {self._view(table)}")
+            except duckdb.Error as error:  # it reads the first shard's columns
+                why = str(error).splitlines()[0]
+                stage = next(name for name, tables in TABLES_OF.items() if table.name in tables)
+                raise StorageError(
+                    f"{table.name} cannot be read ({why}): type `unrolled run` with --replace {stage}"
+                ) from None
         connection.register("_shards", self.catalog.shards())
         connection.execute("create table shards as from _shards")
         connection.unregister("_shards")

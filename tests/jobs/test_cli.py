@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -154,9 +155,29 @@ def test_sql_from_files_and_questions(typed: Typed, tmp_path: Path, tiny_lake: R
     (tmp_path / "own.sql").write_text("select count(*) as n from models where cell = $cell\n")
     out = typed("sql", "-f", str(tmp_path / "own.sql"), "--set", "cell=gru", "--format", "json")
     assert json.loads(out) == [{"n": 2}]
-    out = typed("sql", "-f", "cell_equation", "--set", f"run={tiny_lake.id}", "--format", "json")
-    assert {row["violations"] for row in json.loads(out)} == {0}
+    out = typed("sql", "-f", "dumped", "--set", f"run={tiny_lake.id}", "--format", "json")
+    assert json.loads(out)
     assert "Which neurons follow a hypothesis best?" in typed("sql", "--questions")
+
+
+def test_audit_tells_what_holds_and_what_does_not(typed: Typed, tmp_path: Path) -> None:
+    model = "lstm-1x5-seed0"
+    lines = json.loads(typed("audit", "tiny", "--model", model, "--checkpoint", "12", "--json"))
+    assert {line["violations"] for line in lines} == {0}
+    assert all(line["rows_checked"] for line in lines)
+    assert "h = o * tanh(c)" in typed("audit", "tiny", "--model", model)
+    lake = tmp_path / "lake"
+    copytree(typed.root, lake)
+    shard = next(lake.glob(f"activations/**/model={model}/checkpoint=12/layer=0/*.parquet"))
+    rows = pq.ParquetFile(shard).read()
+    pq.write_table(
+        rows.set_column(rows.column_names.index("input_gate"), "input_gate", rows["forget_gate"]), shard
+    )
+    assert "digests" in typed("audit", "tiny", "--model", model, root=str(lake), code=3)
+    error = typed.err.splitlines()[-1]
+    assert "digests (1), " in error
+    assert f"{shard.name} has changed" in error
+    assert f"type `unrolled run tiny --root {lake} --replace dump` to make it again" in error
 
 
 def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:
@@ -223,6 +244,7 @@ def test_the_frozen_surface() -> None:
         "top": sorted(
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),
+        "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
         "show": sorted(
             [*common, "--checkpoint", "--json", "--limit", "--sequence", "--signal", "L0/N7", "MODEL", "RUN"]
         ),
@@ -274,8 +296,11 @@ BAD: list[tuple[list[str], str]] = [
     (["show", "tiny", "gru-1x5-seed0", "L0/N0", "--signal", "cell_state"], "unknown signal of gru 'cell_state'"),
     (["show", "tiny", "lstm-1x5-seed0", "L0/N0", "--checkpoint", "7"], "nothing was dumped there"),
     (["runs", "rm"], "which run?"),
+    (["audit", "tinny"], "unknown run 'tinny': known: tiny-"),
+    (["audit", "tiny", "--model", "lstm-1x5-seed9"], "unknown model 'lstm-1x5-seed9'"),
+    (["audit", "tiny", "--checkpoint", "7"], "checkpoint 7 was not dumped; known: 0, 12"),
     (["top", "tiny", "--hypothesis", "count_a", "--measure", "auc"], "has no auc of count_a there"),
-    (["sql", "-f", "cell_equation", "--set", "run=nope"], "unknown run 'nope'"),
+    (["sql", "-f", "dumped", "--set", "run=nope"], "unknown run 'nope'"),
     (["sql", "select error('late') from range(900000) where range = 800000"], "late"),
 ]
 
@@ -298,7 +323,7 @@ def test_bad_input_gets_one_clear_line_and_changes_nothing(
         file.write("window = 40\n[corpus]\ntrain = 5\nvalid = 1\nprobe = 1\n")
     (tmp_path / "other" / "_meta").mkdir(parents=True)
     (tmp_path / "other" / "_meta" / "lake.json").write_text('{"format_version": 99}')
-    reads = words[0] in ("sql", "top", "show", "runs")
+    reads = words[0] in ("sql", "top", "show", "runs", "audit")
     words = [word.replace("{tmp}", str(tmp_path)) for word in words]
     if "--root" not in words:
         words += ["--root", tiny_lake.root if reads else str(tmp_path / "lake")]

@@ -1,0 +1,202 @@
+"""The audit of some dumps: every invariant over each of them, added up to one line an invariant."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.dumping.precision import MANTISSA_BITS
+from pipeline.queries.audit.dumps import Dump, changed_objects, checkpoint_objects, what_dumps_rest_on
+from pipeline.queries.audit.invariant import FROM_WEIGHTS, Invariant, invariants, relation
+from pipeline.queries.audit.weights import architecture_of, nonlinearity_of, weight_rows
+from pipeline.queries.catalog import Catalog
+from pipeline.storage.folder import Folder
+from pipeline.storage.shards import read_verified
+from schemas.errors import StorageError
+
+DIGESTS = "digests"
+WORK = 250_000_000  # multiplications of a dump's gates that are done again: some seconds on two cores
+OVERHEAD = 64  # what a sum costs besides, in multiplications
+# What the network's own float32 arithmetic may add, in sizes of what it adds up; and less than it tells from 0.
+FLOAT32, LEAST = 2.0**-20, 1e-30
+SCHEMA = pa.schema(
+    [
+        ("invariant", pa.string()),
+        ("says", pa.string()),
+        ("rows_checked", pa.int64()),
+        ("violations", pa.int64()),
+        ("largest", pa.float64()),  # residual
+        ("median", pa.float64()),  # residual; of several dumps the largest median
+        ("tolerance", pa.float64()),  # the largest of any row
+        ("note", pa.string()),  # where the worst violation is, and what was left out
+    ]
+)
+
+
+@dataclass
+class _Line:
+    """What one invariant has come to so far."""
+
+    says: str
+    rows_checked: int = 0
+    violations: int = 0
+    numbers: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, found: Mapping[str, object], dump: Dump) -> None:
+        """Add what one dump came to."""
+        self.rows_checked += int(str(found["rows_checked"] or 0))
+        self.violations += int(str(found["violations"]))
+        if isinstance(found["worst"], Mapping):
+            self.note(f"worst in {dump.name}: {_place(found['worst'])}")
+        for name in ("largest", "median", "tolerance"):
+            value = found[name]
+            if isinstance(value, float):
+                self.numbers[name] = max(value, self.numbers.get(name, 0.0))
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def fail(self, why: str) -> None:
+        """Count a violation that no row tells of."""
+        self.violations += 1
+        self.note(why)
+
+    def row(self, name: str) -> dict[str, object]:
+        """As a row of the answer; of many notes the first three."""
+        more = [f"and {len(self.notes) - 3} more"] if len(self.notes) > 3 else []
+        note = "; ".join([*self.notes[:3], *more]) or None
+        counts = {"rows_checked": self.rows_checked, "violations": self.violations}
+        return {"invariant": name, "says": self.says, **counts, **self.numbers, "note": note}
+
+
+class Audit:
+    """One audit of some of a run's dumps."""
+
+    def __init__(
+        self, folder: Folder, catalog: Catalog, connection: duckdb.DuckDBPyConnection, dumps: list[Dump]
+    ) -> None:
+        self._folder, self._catalog, self._dumps = folder, catalog, dumps
+        self._connection = connection.cursor()  # its temporary tables are nobody else's
+        self._connection.execute("create or replace temp macro sigmoid(x) as 1 / (1 + exp(-x))")
+        self._lines = {DIGESTS: _Line("every object is there, with the bytes and rows that its manifest tells")}
+
+    def lines(self, tell: Callable[[float], None]) -> pa.Table:
+        """Every invariant's line; `tell` is given the share of the work that has been done."""
+        self._check_digests()
+        for place, dump in enumerate(self._dumps):
+            tell((place + 0.2) / (len(self._dumps) + 0.2))
+            self._check_dump(dump)
+        tell(1.0)
+        names = [DIGESTS, *(name for name in invariants() if name in self._lines)]
+        return pa.Table.from_pylist([self._lines[name].row(name) for name in names], SCHEMA)
+
+    def _check_digests(self) -> None:
+        line = self._lines[DIGESTS]
+        for wrong in changed_objects(self._folder, what_dumps_rest_on(self._catalog, self._dumps)):
+            line.rows_checked += 1
+            if wrong:
+                line.fail(wrong)
+
+    def _check_dump(self, dump: Dump) -> None:
+        cell, layers, neurons = self._shape(dump)
+        weights, config, missing = self._checkpoint(dump)
+        parameters: dict[str, object] = {"run": dump.run, "model": dump.model, "checkpoint": dump.checkpoint}
+        parameters |= {"layers": layers, "neurons": neurons, "nonlinearity": nonlinearity_of(config)}
+        parameters |= {"signals": list(dump.signals(cell)), "unit": _unit(dump.precision)}
+        parameters |= {"float32": FLOAT32, "least": LEAST}
+        is_prepared, has_characters = False, architecture_of(config) is not None
+        for name, invariant in invariants().items():
+            if cell not in invariant.cells:
+                continue
+            line = self._lines.setdefault(name, _Line(invariant.says))
+            if lacking := invariant.lacks(cell, dump.signals(cell)):
+                line.note(f"left out for {cell}: the dump holds no {', '.join(lacking)}")
+                continue
+            if name in FROM_WEIGHTS and missing:
+                line.note(f"left out for {dump.name}: {missing}")
+                continue
+            if name in FROM_WEIGHTS and not has_characters:
+                line.note(f"layer 0 left out for {dump.model}: what it reads is not known to be characters")
+            try:
+                if name in FROM_WEIGHTS and not is_prepared:
+                    self._prepare(weight_rows(weights, cell), parameters, has_characters=has_characters)
+                    is_prepared = True
+                line.add(self._ask(invariant, parameters), dump)
+            except (duckdb.IOException, duckdb.InvalidInputException) as error:  # a shard that is gone or torn
+                line.fail(f"{dump.name} cannot be read: {str(error).splitlines()[0]}")
+
+    def _shape(self, dump: Dump) -> tuple[str, int, int]:
+        """Cell, layers and neurons of a layer."""
+        query = "select cell, layers, hidden_size from models where run = $run and model = $model"
+        found = self._connection.execute(query, {"run": dump.run, "model": dump.model}).fetchone()
+        if found is None:
+            raise StorageError(f"{dump.run} has no row of `models` for {dump.model}: type --replace train")
+        return found
+
+    def _checkpoint(self, dump: Dump) -> tuple[bytes, bytes, str]:
+        """The checkpoint's weights and config, verified; or why there are none."""
+        objects = checkpoint_objects(self._catalog, dump)
+        try:
+            weights = read_verified(self._folder, objects["model.safetensors"])
+            return weights, read_verified(self._folder, objects["config.json"]), ""
+        except KeyError:
+            return b"", b"", "its weights are not in the lake"
+        except StorageError:
+            return b"", b"", "its weights have changed"
+
+    def _prepare(self, weights: pa.Table, parameters: dict[str, object], *, has_characters: bool) -> None:
+        """Make the relations that what follows from the weights is asked of."""
+        if not has_characters:
+            weights = weights.filter(pc.greater(weights["layer"], 0))
+        execute = self._connection.execute
+        self._connection.register("weights", weights)
+        query = "select count(*) from steps where run = $run and split = 'probe'"
+        steps = execute(query, {"run": parameters["run"]}).fetchall()[0][0]
+        sums = pc.add(pc.list_value_length(weights["of_input"]), pc.list_value_length(weights["of_hidden"]))
+        affordable = WORK / max(1, (pc.sum(sums).as_py() or 0) + OVERHEAD * len(weights))
+        # Where not all can be afforded, half goes to steps all over the split and half to one whole sequence.
+        share = 1.0 if affordable >= steps else affordable / 2 / steps
+        given = {**parameters, "share": share, "whole": max(1, int(affordable / 2))}
+        for name in ("sampled_steps", "near", "states", "products"):
+            execute(f"create or replace temp table {name} as {relation(name)}", self._of(relation(name), given))
+
+    def _ask(self, invariant: Invariant, parameters: dict[str, object]) -> dict[str, object]:
+        """What an invariant comes to over one dump."""
+        query = f"""
+            select
+              {invariant.rows} as rows_checked,
+              count(*) filter (is_violated) as violations,
+              max(residual)::double as largest,
+              median(residual)::double as median,
+              max(tolerance)::double as tolerance,
+              arg_max(found, coalesce(residual - tolerance, 'inf')) filter (is_violated) as worst
+            from (
+              select *, not coalesce(residual <= tolerance, false) as is_violated from ({invariant.sql})
+            ) as found
+        """
+        answer = self._connection.execute(query, self._of(query, parameters)).to_arrow_table()
+        found: dict[str, object] = answer.to_pylist()[0]
+        return found
+
+    def _of(self, query: str, parameters: Mapping[str, object]) -> dict[str, object]:
+        """The parameters that a query names: DuckDB refuses others."""
+        named = self._connection.extract_statements(query)[0].named_parameters
+        return {name: value for name, value in parameters.items() if name in named}
+
+
+def _unit(precision: str) -> float:
+    """How far a value may lie from what it was rounded to, as a share of that: u / (1 - u), u = 2^-(bits + 1)."""
+    return float(1 / (2.0 ** (MANTISSA_BITS[precision] + 1) - 1))
+
+
+def _place(worst: Mapping[str, object]) -> str:
+    """As L0/N3 sequence 161 step 4."""
+    neuron = f"L{worst['layer']}" + (f"/N{worst['neuron']}" if worst["neuron"] is not None else "")
+    where = [neuron] if worst["layer"] is not None else []
+    where += [f"sequence {worst['sequence']} step {worst['step']}"]
+    return " ".join([*where, *([str(worst["signal"])] if "signal" in worst else [])])

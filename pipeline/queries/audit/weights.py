@@ -1,0 +1,89 @@
+"""A checkpoint's weights as rows for SQL, one for each neuron and signal made from them. No torch."""
+
+import json
+import re
+
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+from safetensors.numpy import load
+
+from schemas.experiment import Architecture
+
+# The order in which a cell stacks its gates; see pipeline/models/cells.py.
+STACKED = {
+    "feedforward": ("hidden_state",),
+    "rnn": ("hidden_state",),
+    "lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
+    "gru": ("reset_gate", "update_gate", "candidate"),
+    "peephole_lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
+}
+PEEPHOLES = ("input_gate", "forget_gate", "output_gate")
+_NAME = re.compile(r"(?:.*\.)?(weight_ih|weight_hh|bias_ih|bias_hh|weight_peephole)_l(\d+)")
+_LISTS = ("of_input", "sizes_of_input", "of_hidden", "sizes_of_hidden")
+SCHEMA = pa.schema(
+    [
+        ("layer", pa.int64()),
+        ("neuron", pa.int32()),
+        ("signal", pa.string()),
+        *((name, pa.list_(pa.float64())) for name in _LISTS),
+        ("bias_given", pa.float64()),  # added to W x
+        ("bias_recalled", pa.float64()),  # added to U h'
+        ("peephole", pa.float64()),
+    ]
+)
+
+
+def architecture_of(config: bytes) -> Architecture | None:
+    """The architecture that a config.json tells; None when it is not one of ours."""
+    try:
+        return Architecture.model_validate_json(config)
+    except ValidationError:
+        return None
+
+
+def nonlinearity_of(config: bytes) -> str:
+    """What a simple network applies, tanh or relu, also of a network that is not ours."""
+    try:
+        told = json.loads(config)
+    except ValueError:
+        return "tanh"
+    return str(told.get("nonlinearity", "tanh")) if isinstance(told, dict) else "tanh"
+
+
+def weight_rows(data: bytes, cell: str) -> pa.Table:
+    """Rows of `weights` from a safetensors file with torch's names; tensors with other names are passed over.
+
+    A neuron's row holds its rows of W and U, their absolute values, and its share of the biases and peepholes.
+    """
+    layers: dict[int, dict[str, np.ndarray]] = {}
+    for name, values in load(data).items():
+        if match := _NAME.fullmatch(name):
+            layers.setdefault(int(match[2]), {})[match[1]] = values.astype(np.float64)
+    tables = [_layer_rows(layer, tensors, cell) for layer, tensors in sorted(layers.items())]
+    return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def _layer_rows(layer: int, tensors: dict[str, np.ndarray], cell: str) -> pa.Table:
+    signals = STACKED[cell]
+    of_input = tensors["weight_ih"]
+    rows = len(of_input)
+    neurons = rows // len(signals)
+    nothing = np.zeros(rows)
+    of_hidden = tensors.get("weight_hh", np.zeros((rows, neurons)))
+    peephole = np.zeros((len(signals), neurons))
+    for place, signal in enumerate(PEEPHOLES if "weight_peephole" in tensors else ()):
+        peephole[signals.index(signal)] = tensors["weight_peephole"][place]
+    columns = {
+        "layer": np.full(rows, layer),
+        "neuron": np.tile(np.arange(neurons), len(signals)),
+        "signal": np.repeat(np.array(signals), neurons).tolist(),
+        "of_input": list(of_input),
+        "sizes_of_input": list(np.abs(of_input)),
+        "of_hidden": list(of_hidden),
+        "sizes_of_hidden": list(np.abs(of_hidden)),
+        "bias_given": tensors.get("bias_ih", nothing),
+        "bias_recalled": tensors.get("bias_hh", nothing),
+        "peephole": peephole.ravel(),
+    }
+    return pa.table(columns, schema=SCHEMA)
