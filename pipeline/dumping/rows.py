@@ -1,10 +1,11 @@
 """Rows of `activations` and `predictions`, in the order in which they are stored.
 
 A row group is a tile: some sequences x a few neurons, neuron-major. One neuron's trace then touches one group in
-every `hidden_size / TILE_NEURONS`, and one sequence touches only the groups of its tile (docs/decisions/0001).
+every `hidden_size / 8`, and one sequence touches only the groups of its tile (docs/decisions/0009).
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,24 +17,33 @@ from pipeline.tasks.vocabulary import Vocabulary
 from schemas.activations import PREDICTIONS
 from schemas.tile import Steps, Tile
 
-TILE_STEPS = 6_400
-TILE_NEURONS = 8
+
+class TileShape(NamedTuple):
+    """The most that a tile holds, save that a sequence is never cut."""
+
+    steps: int
+    neurons: int
 
 
-def activation_tiles(unrolled: Unrolled, layer: int, sequences: Sequences, precision: str) -> Iterator[Tile]:
+TILE = TileShape(12_800, 8)
+
+
+def activation_tiles(
+    unrolled: Unrolled, layer: int, sequences: Sequences, precision: str, shape: TileShape = TILE
+) -> Iterator[Tile]:
     """The row groups of one layer's shard."""
     signals = unrolled.signals[layer]
     neurons = next(iter(signals.values())).shape[0]
     number = np.repeat(sequences.ids, sequences.lengths)
     step = _step_numbers(sequences)
-    for here in _sequence_tiles(sequences.offsets):
+    for here in _sequence_tiles(sequences.offsets, shape.steps):
         steps = Steps(number[here], step[here], sequences.tokens[here])
-        for first in range(0, neurons, TILE_NEURONS):
+        for first in range(0, neurons, shape.neurons):
             yield Tile(
                 first,
                 steps,
                 {
-                    name: round_mantissa(values[first : first + TILE_NEURONS, here], precision)
+                    name: round_mantissa(values[first : first + shape.neurons, here], precision)
                     for name, values in signals.items()
                 },
             )
@@ -63,11 +73,11 @@ def _step_numbers(sequences: Sequences) -> np.ndarray:
     return step
 
 
-def _sequence_tiles(offsets: np.ndarray) -> Iterator[slice]:
-    """Ranges of steps of whole sequences, each of at least one sequence and else at most TILE_STEPS."""
+def _sequence_tiles(offsets: np.ndarray, steps: int) -> Iterator[slice]:
+    """Ranges of steps of whole sequences, each of at least one sequence and else at most `steps`."""
     start = 0
     while start < len(offsets) - 1:
-        stop = int(np.searchsorted(offsets, offsets[start] + TILE_STEPS, side="right")) - 1
+        stop = int(np.searchsorted(offsets, offsets[start] + steps, side="right")) - 1
         stop = max(stop, start + 1)
         yield slice(int(offsets[start]), int(offsets[stop]))
         start = stop

@@ -6,10 +6,16 @@
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import dumping, memory, reading, training
+from tests.benchmarks import dumping, layouts, memory, reading, training
 from tests.benchmarks.page import table, write_page
 
-THEMES = {"training": training.run, "dumping": dumping.run, "reading": reading.run, "memory": memory.run}
+THEMES = {
+    "training": training.run,
+    "dumping": dumping.run,
+    "layouts": layouts.run,
+    "reading": reading.run,
+    "memory": memory.run,
+}
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "benchmarks"
 
 

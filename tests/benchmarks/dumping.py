@@ -50,7 +50,7 @@ QUICK = Sizes(1, Network(2, 8), 5, 8_000, 8)
 def run(*, quick: bool) -> Theme:
     """Every way of keeping the same values."""
     sizes = QUICK if quick else FULL
-    model, sequences = _trained(sizes)
+    model, sequences = trained(sizes.network, sizes.updates, sizes.train, sizes.probe)
     values = len(sequences.tokens) * sizes.network.values_per_step
     stored: dict[str, int] = {}
     times = alternate(_sides(model, sequences, stored), sizes.rounds)
@@ -82,12 +82,13 @@ def run(*, quick: bool) -> Theme:
     )
 
 
-def _trained(sizes: Sizes) -> tuple[RecurrentLM, Sequences]:
+def trained(network: Network, updates: int, train: int, probe: int) -> tuple[RecurrentLM, Sequences]:
+    """A model after some updates on `train` windows, and `probe` windows that it has not seen."""
     torch.set_num_threads(1)
-    corpus = {"train": sizes.train, "valid": 1, "probe": sizes.probe}
-    experiment = python_source(sizes.network, corpus, {"steps": sizes.updates})
+    corpus = {"train": train, "valid": 1, "probe": probe}
+    experiment = python_source(network, corpus, {"steps": updates})
     model = first_model(experiment)
-    Trainer(model, read_split(experiment, "train"), experiment.training, seed=0).advance(sizes.updates)
+    Trainer(model, read_split(experiment, "train"), experiment.training, seed=0).advance(updates)
     return model, read_split(experiment, "probe")
 
 

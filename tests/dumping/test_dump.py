@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from pipeline.corpus.rows import sequences_of, step_rows
-from pipeline.dumping import rows as dumped_rows
 from pipeline.dumping import unroll as unrolling
-from pipeline.dumping.rows import activation_tiles, prediction_rows
+from pipeline.dumping.rows import TileShape, activation_tiles, prediction_rows
 from pipeline.dumping.unroll import unroll
 from pipeline.models.recurrent_lm import STACKED_GATES, make_model
 from pipeline.tasks import make_task
@@ -28,11 +27,13 @@ def model(cell: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
     return make_model(Architecture.model_validate(shape), 0)
 
 
+SMALL = TileShape(90, 8)
+
+
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several batches and tiles even of a small corpus."""
+    """Several batches even of a small corpus."""
     monkeypatch.setattr(unrolling, "BATCH_STEPS", 60)
-    monkeypatch.setattr(dumped_rows, "TILE_STEPS", 90)
 
 
 @pytest.mark.parametrize("cell", STACKED_GATES)
@@ -41,7 +42,7 @@ def test_every_neuron_and_step_is_there_once_with_its_own_value(cell: str) -> No
     network = model(cell)
     unrolled = unroll(network, SEQUENCES, CELL_SIGNALS[cell])
     for layer in range(2):
-        tiles = [tile_rows(tile) for tile in activation_tiles(unrolled, layer, SEQUENCES, "exact")]
+        tiles = [tile_rows(tile) for tile in activation_tiles(unrolled, layer, SEQUENCES, "exact", SMALL)]
         stored = {}
         for tile in tiles:
             columns = tile.to_pydict()
@@ -69,7 +70,7 @@ def test_every_neuron_and_step_is_there_once_with_its_own_value(cell: str) -> No
 
 def test_signals_that_are_not_asked_for_are_null() -> None:
     unrolled = unroll(model("lstm"), SEQUENCES, ["cell_state"])
-    for tile in activation_tiles(unrolled, 0, SEQUENCES, "exact"):
+    for tile in activation_tiles(unrolled, 0, SEQUENCES, "exact", SMALL):
         assert set(tile.signals) == {"cell_state"}
 
 
@@ -77,7 +78,8 @@ def test_precision_rounds_what_is_stored() -> None:
     unrolled = unroll(model("lstm"), SEQUENCES, ["cell_state"])
     exact, half = (
         np.concatenate(
-            [tile.signals["cell_state"] for tile in activation_tiles(unrolled, 0, SEQUENCES, precision)], axis=None
+            [tile.signals["cell_state"] for tile in activation_tiles(unrolled, 0, SEQUENCES, precision, SMALL)],
+            axis=None,
         )
         for precision in ("exact", "half")
     )
@@ -88,7 +90,7 @@ def test_precision_rounds_what_is_stored() -> None:
 
 def test_a_tile_holds_whole_sequences_and_few_neurons() -> None:
     unrolled = unroll(model("lstm"), SEQUENCES, ["cell_state"])
-    tiles = [tile_rows(tile) for tile in activation_tiles(unrolled, 0, SEQUENCES, "exact")]
+    tiles = [tile_rows(tile) for tile in activation_tiles(unrolled, 0, SEQUENCES, "exact", SMALL)]
     assert {len(set(tile["neuron"].to_pylist())) for tile in tiles} == {8, 3}
     lengths = dict(zip(SEQUENCES.ids.tolist(), SEQUENCES.lengths.tolist(), strict=True))
     for tile in tiles:
