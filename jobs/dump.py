@@ -23,8 +23,8 @@ from schemas.stages import checkpoint_unit
 # what S3 and DuckDB read best.
 VALUES_PER_PIECE = 32_000_000
 
-# Of zstd. Below 0 it does not pack what nothing repeats: encoding is a third faster and 3 % larger where most of the
-# mantissa is noise, but 13 to 27 % larger where it is rounded (docs/decisions/0009).
+# Of zstd. Below 0 it does not pack what nothing repeats: encoding is a third faster and 3 % larger where most of
+# the mantissa is noise, but 13 to 27 % larger where it is rounded (docs/decisions/0009).
 LEVELS = {"exact": -3, "half": 1, "bfloat16": 1}
 
 
