@@ -36,6 +36,8 @@ docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
 
 bench: setup                     ## the pages of docs/benchmarks, but for the peers'
+	$(BIN)/python -m tests.benchmarks --page capture
+	$(BIN)/python -m tests.benchmarks --page layouts
 	$(BIN)/python -m tests.benchmarks --page main-path
 	$(BIN)/python -m tests.benchmarks --page precision
 

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import ParamSpec, Self
 
 Arguments = ParamSpec("Arguments")
-WAITING = 4  # calls that may wait, with the memory that they hold
+WAITING = 2  # calls that may wait, with the memory that they hold
 
 
 class Ahead:

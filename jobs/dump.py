@@ -29,8 +29,8 @@ from schemas.stages import checkpoint_unit
 # A layer's shard is 40-110 MB then; objects of 64-256 MB are what S3 and DuckDB read best.
 VALUES_PER_PIECE = 32_000_000
 
-# Of zstd. Below 0 it leaves bytes as they are that nothing repeats: a third faster and 4 % larger where most of
-# the mantissa is noise, but a seventh larger where it is rounded (docs/decisions/0009).
+# Of zstd. Below 0 it does not pack what nothing repeats: encoding is a third faster and 3 % larger where most of
+# the mantissa is noise, but 13 to 27 % larger where it is rounded (docs/decisions/0009).
 LEVELS = {"exact": -3, "half": 1, "bfloat16": 1}
 
 

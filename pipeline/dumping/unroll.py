@@ -14,9 +14,9 @@ from pipeline.tasks.sequences import IGNORED, Sequences, next_tokens
 from schemas.errors import UsageError
 from schemas.tile import Steps
 
-# Steps of one forward pass, padding included, and so of one tile: enough to keep the matrix products busy, 13 MB a
-# signal at 512 neurons. Part of the sums' order and of the layout, so a constant: it may not follow the machine.
-BLOCK_STEPS = 6_400
+# Steps of one forward pass, padding included, and so of a tile (docs/decisions/0009): enough to keep the
+# matrix products busy, 26 MB a signal at 512 neurons. Part of the order of sums, so it may not follow the machine.
+BLOCK_STEPS = 12_800
 SAMPLED = 8  # one sequence in so many is run a second time, for the audit
 
 

@@ -8,7 +8,7 @@ With a theme's name it prints that theme, and writes nothing.
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import dumping, memory, peers, precision, reading, training
+from tests.benchmarks import capturing, dumping, layouts, memory, peers, precision, reading, training
 from tests.benchmarks.page import Page, table, write_page
 
 ALTERNATED = (
@@ -20,6 +20,16 @@ LOCAL = (
     "A cold disk: emptying the system's cache needs root. Reads come from the cache, writes end in an fsync.",
 )
 PAGES = {
+    "capture": Page(
+        "Capture",
+        {"capture": capturing.run},
+        ALTERNATED,
+        (
+            "A compiled loop: `torch.compile` needs a C++ compiler at run time and a minute for each shape, and on a "
+            "CPU there is next to nothing left to win for an lstm.",
+            "Bidirectional and packed inputs, projections.",
+        ),
+    ),
     "main-path": Page(
         "The main path",
         {"training": training.run, "dumping": dumping.run, "reading": reading.run, "memory": memory.run},
@@ -31,6 +41,12 @@ PAGES = {
             "Other cells than the LSTM, and other sizes: these are the two that the shipped experiments use.",
             "Tools other than PyTorch and NumPy: those are on the peers' page.",
         ),
+    ),
+    "layouts": Page(
+        "Layouts",
+        {"layouts": layouts.run},
+        ALTERNATED,
+        ("Lists and wide tables, which lost by far: their figures are in decision 9.", *LOCAL),
     ),
     "peers": Page(
         "Peers",
