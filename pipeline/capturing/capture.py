@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from pipeline.capturing.modules import find_recurrent, read_recurrent
+from pipeline.capturing.modules import check_free, find_recurrent, read_recurrent
 from pipeline.capturing.unrolling import LayerRun, Unrolled, flip, unroll_module
 from schemas.errors import UsageError, unknown
 from schemas.signals import CELL_SIGNALS
@@ -115,7 +115,7 @@ class Capture:
 
     def __enter__(self) -> Self:
         """Begin to capture."""
-        self._found = find_recurrent(self._module)  # weights may have been loaded, or training begun, since
+        check_free(self._found)
         for path, module in self._found.items():
             module.forward = partial(self._forward, path, module)
         self._hooks = [

@@ -5,16 +5,17 @@
                state by an elementwise scan. Twice the matrix work, no matrix product a step: for GPUs
     loop       the cell's equations step by step, with the products with x taken beforehand: for everything else
 
-Speed as a share of the bare forward pass of the same layers, hidden state only (docs/benchmarks, one thread, batch
-64); the first of a row is taken:
+Speed of a layer as a share of the bare forward pass, which gives the hidden state only (docs/benchmarks, `capture`;
+one thread, batch 256 for the lstm and 64 for the others); the first of a row is taken:
 
-    where  cell           10 neurons       128              512              1024
-    cpu    lstm           workspace 1.27   workspace 0.89   workspace 1.00   workspace 0.98
-           (the others)   product 0.42     loop 0.37        loop 0.40        loop 0.43
-    cpu    gru            product 0.78     loop 1.01        loop 0.96        loop 1.02
-           (the other)    loop 0.71        product 0.39     product 0.48     product 0.53
-    cpu    rnn            loop 1.51        loop 1.07        loop 1.04        loop 1.03
-    gpu    lstm, gru, rnn: product, for a loop there is 15-30 times slower than the fused kernel (pytorch#31423)
+    where  cell   neurons  10                128               512               1024
+    cpu    lstm            workspace 0.99    workspace 0.90    workspace 1.01    workspace 1.02
+                           loop 0.40         loop 0.33         loop 0.39         loop 0.41
+                           product 0.36      product 0.27      product 0.29      product 0.31
+    cpu    gru             loop 0.67         loop 0.86         loop 0.95         loop 0.95
+                           product 0.66      product 0.53      product 0.52      product 0.54
+    cpu    rnn             loop 1.12         loop 1.05         loop 1.01         loop 0.97
+    gpu    lstm, gru, rnn: product, unmeasured; a loop is 15-30 times slower than the fused kernel (pytorch#31423)
 """
 
 from collections.abc import Callable

@@ -25,8 +25,7 @@ PAGES = {
         {"capture": capturing.run},
         ALTERNATED,
         (
-            "A compiled loop: `torch.compile` needs a C++ compiler at run time and a minute for each shape, and on a "
-            "CPU there is next to nothing left to win for an lstm.",
+            "A compiled loop: it needs a C++ compiler at run time, and leaves an lstm on a CPU little to win.",
             "Bidirectional and packed inputs, projections.",
         ),
     ),

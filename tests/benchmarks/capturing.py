@@ -60,12 +60,12 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Capture",
         method=(
-            f"On the {device}, one thread, random inputs of {FEATURES} features, {rounds} alternations. *Forward* is "
-            "the module's own, which gives the last layer's hidden state; *capture* gives every signal of every "
-            "layer, with its checks; *cell loop* is torch's Cell form step by step, each step's state kept: two of an "
-            "lstm's six signals. Speeds are shares of the forward's, its time by theirs. *Freed memory kept* is how "
-            "the dump stage runs (`jobs/memory.py`); without it large arrays cost their page faults each time. The "
-            "last columns are the ways of `pipeline/capturing/methods.py` alone, for one layer."
+            f"On the {device}, one thread, random inputs of {FEATURES} features, {rounds} alternations. *Forward* "
+            "is the module's own, which gives the last layer's hidden state; *capture* gives every signal of all "
+            "layers; *cell loop* is torch's Cell form step by step, each step's state kept: two of an lstm's six "
+            "signals. A share is the forward's time by that of the other. *Freed memory kept* is how the dump "
+            "stage runs (`jobs/memory.py`); without it large arrays cost their page faults each time. The last "
+            "columns are the ways of `pipeline/capturing/methods.py` alone, for one layer, as shares."
         ),
         header=(
             "what",

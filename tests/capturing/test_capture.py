@@ -237,12 +237,14 @@ def test_the_kernels_workspace_is_read_for_every_shape(
     module = nn.LSTM(features, neurons)
     weights = layer_weights(dict(module.named_parameters()), "_l0")
     inputs = torch.randn(batch, steps, features)
+    workspace._known.clear()
     assert workspace.can_read(inputs, weights)
     assert workspace.lstm(inputs, weights) is not None
 
 
 def test_a_workspace_that_holds_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace, "_row_length", lambda values: values + 16)
+    monkeypatch.setattr(workspace, "_known", set())
     module = nn.LSTM(3, 5, batch_first=True)
     check(module, torch.randn(2, 6, 3), None)
 

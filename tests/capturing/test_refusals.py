@@ -93,5 +93,9 @@ def test_unknown_names_tell_the_known_ones() -> None:
 
 def test_a_module_is_captured_once_at_a_time() -> None:
     module = nn.LSTM(3, 4)
-    with pipeline.capture(module), pytest.raises(UsageError, match="being captured already"):
-        pipeline.capture(module)
+    with (
+        pipeline.capture(module),
+        pytest.raises(UsageError, match="being captured already"),
+        pipeline.capture(module),
+    ):
+        pass
