@@ -1,11 +1,13 @@
-"""What a run would do and cost: pieces done and missing, rows, bytes and minutes. Nothing is written.
+"""What a run would do and cost: pieces done and missing, rows, bytes, minutes, memory. The lake is not written.
 
-Rows follow from the settings and a sample of the sequences. Bytes use ratios measured on real dumps
-(docs/benchmarks). Minutes of training are timed on this machine, over a few updates of each shape.
+Rows follow from the settings and a sample of the sequences. A dump's bytes, minutes and memory are those of its
+first piece, done for real into a folder that is thrown away; training is timed over a few updates of each shape;
+the small tables use ratios measured on real runs.
 """
 
 import os
 import time
+from typing import NamedTuple
 
 import pyarrow as pa
 import torch
@@ -14,6 +16,7 @@ from jobs.context import Run
 from jobs.dump import kept_signals, pieces_of
 from jobs.generate import SEQUENCES_PER_SHARD
 from jobs.progress import short
+from jobs.trial import Trial, peak_memory, try_dump
 from pipeline.corpus.rows import encoded_sequence, sequences_of, split_range, step_rows
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import LAKE, read_manifest
@@ -24,28 +27,40 @@ from schemas.experiment import ModelSpec
 from schemas.stages import expected_units
 
 SAMPLE = 200  # sequences of a split that are made to learn their length and characters
-BYTES_PER_VALUE = {"exact": 3.3, "half": 1.8, "bfloat16": 1.3}  # of a stored activation, keys included
 BYTES_PER_STEP = 2.0  # of steps, predictions and annotations, roughly
-VALUES_PER_SECOND = 15e6  # unrolled, encoded and committed by one core
 SCORED_PER_SECOND = 4e6  # values of one hypothesis, ranks included, by one core
 TIMED_UPDATES = 10
 
 
+class Cost(NamedTuple):
+    """What a stage makes and takes."""
+
+    pieces: int
+    rows: float
+    bytes: float
+    cpu_seconds: float  # of one core
+    seconds: float | None = None  # by the clock, where one worker uses more than a core
+    memory: int | None = None  # bytes, of a worker at its peak
+
+
 def cost_table(run: Run, stages: list[str], workers: int | None) -> pa.Table:
-    """A row for each stage."""
+    """A row for each stage, done by some workers; None is one for each core."""
     cores = workers or os.cpu_count() or 1
     steps = _mean_steps(run)
     rows = []
     for stage in stages:
-        pieces, made, size, seconds = _COSTS[stage](run, steps)
+        cost = _COSTS[stage](run, steps)
+        at_once = min(cores, max(1, cost.pieces))
+        seconds = cost.cpu_seconds / at_once if at_once > 1 or cost.seconds is None else cost.seconds
         rows.append(
             {
                 "stage": stage,
-                "pieces": pieces,
+                "pieces": cost.pieces,
                 "state": _state(run, stage),
-                "rows": round(made),
-                "size": f"{short(size)}B",
-                "minutes": round(seconds / 60 / min(cores, max(1, pieces)), 2),
+                "rows": round(cost.rows),
+                "size": f"{short(cost.bytes)}B",
+                "minutes": round(seconds / 60, 2),
+                "memory": f"{short(cost.memory)}B a worker" if cost.memory else "",
             }
         )
     return pa.Table.from_pylist(rows)
@@ -73,16 +88,16 @@ def _mean_steps(run: Run) -> dict[str, float]:
     return means
 
 
-def _generate(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:
+def _generate(run: Run, steps: dict[str, float]) -> Cost:
     sizes = {split: len(split_range(run.experiment.corpus, split)) for split in SPLITS}
     pieces = sum(-(-size // SEQUENCES_PER_SHARD) for size in sizes.values())
     rows = sum(steps[split] * size for split, size in sizes.items())
-    return pieces, rows, rows * BYTES_PER_STEP, rows / 2e6
+    return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 2e6)
 
 
-def _train(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:  # noqa: ARG001
+def _train(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     if run.imported:
-        return 1, 1, len(run.network().weights), 0.0
+        return Cost(1, 1, len(run.network().weights), 0.0)
     settings, models = run.experiment.training, run.models
     task, corpus = run.task(), run.experiment.corpus
     vocabulary = Vocabulary(task.alphabet(corpus.seed, min(corpus.train, SAMPLE)))
@@ -103,43 +118,53 @@ def _train(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]
         seconds += timed[shape] * settings.steps
         weights += sum(parameter.numel() for parameter in network.parameters())
     evaluations = 2 * len(settings.evaluation_steps) * len(models)
-    return len(models), evaluations, weights * 4 * settings.checkpoints, seconds
+    return Cost(len(models), evaluations, weights * 4 * settings.checkpoints, seconds)
 
 
-def _dump(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:
-    experiment = run.experiment
-    pieces, rows, values = 0, 0.0, 0.0
-    checkpoints = experiment.dumped_checkpoints
+def _dump(run: Run, steps: dict[str, float]) -> Cost:
+    experiment, checkpoints = run.experiment, run.experiment.dumped_checkpoints
+    trials: dict[tuple[object, ...], Trial] = {}
+    total = Cost(0, 0.0, 0.0, 0.0, 0.0)
     for model in run.models:
-        arguments, sizes = pieces_of(experiment, model, checkpoints[-1], steps["probe"])
-        pieces += len(arguments) * len(checkpoints)
-        values += sum(sizes) * len(checkpoints)
-        rows += sum(sizes) / len(kept_signals(experiment, model.cell)) * len(checkpoints)
-    return pieces, rows, values * BYTES_PER_VALUE[experiment.dump.precision], values / VALUES_PER_SECOND
+        arguments, _ = pieces_of(experiment, model, checkpoints[-1], steps["probe"])
+        shape = (model.cell, model.layers, model.hidden_size)
+        if shape not in trials:
+            trials[shape] = try_dump(run, model, checkpoints[-1], int(str(arguments[0]["stop"])))
+        trial = trials[shape]
+        times = experiment.corpus.probe * steps["probe"] / trial.steps * len(checkpoints)
+        total = Cost(
+            total.pieces + len(arguments) * len(checkpoints),
+            total.rows + trial.rows * times,
+            total.bytes + trial.bytes * times,
+            total.cpu_seconds + trial.cpu_seconds * times,
+            (total.seconds or 0.0) + trial.seconds * times,
+        )
+    return total._replace(memory=peak_memory())
 
 
-def _annotate(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:
+def _annotate(run: Run, steps: dict[str, float]) -> Cost:
     experiment = run.experiment
     rows = len(experiment.score.hypotheses) * experiment.corpus.probe * steps["probe"]
     pieces = len(experiment.score.hypotheses) * -(-experiment.corpus.probe // SEQUENCES_PER_SHARD)
-    return pieces, rows, rows * BYTES_PER_STEP, rows / 1e6
+    return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 1e6)
 
 
-def _score(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:
+def _score(run: Run, steps: dict[str, float]) -> Cost:
     experiment = run.experiment
     checkpoints, hypotheses = len(experiment.dumped_checkpoints), len(experiment.score.hypotheses)
     signals = [_signals(run, model) for model in run.models]
     values = sum(signals) * checkpoints * experiment.corpus.probe * steps["probe"]
     rows = sum(signals) * checkpoints * hypotheses * 2
-    return len(signals) * checkpoints * hypotheses, rows, rows * 10.0, values * hypotheses / SCORED_PER_SECOND
+    seconds = values * hypotheses / SCORED_PER_SECOND
+    return Cost(len(signals) * checkpoints * hypotheses, rows, rows * 10.0, seconds)
 
 
-def _extrapolate(run: Run, steps: dict[str, float]) -> tuple[int, float, float, float]:  # noqa: ARG001
+def _extrapolate(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     if run.imported or run.task().sizes is None:
-        return 0, 0, 0, 0
+        return Cost(0, 0, 0, 0)
     models, settings = len(run.models), run.experiment.extrapolate
     asked = models * settings.maximum * settings.samples
-    return models, models * settings.maximum, models * 3_000, asked * 2e-3
+    return Cost(models, models * settings.maximum, models * 3_000, asked * 2e-3)
 
 
 def _signals(run: Run, model: ModelSpec) -> int:

@@ -20,6 +20,8 @@ from pipeline.models.network import find_recurrent
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.storage.shards import write_shard
 from pipeline.storage.tiles import TileWriter
+from pipeline.tasks.sequences import Sequences
+from pipeline.tasks.vocabulary import Vocabulary
 from schemas.activations import ACTIVATIONS, PREDICTIONS
 from schemas.experiment import Experiment, ModelSpec
 from schemas.manifest import StoredObject
@@ -56,13 +58,23 @@ def units(run: Run) -> list[Unit]:
 
 def work(piece: Piece) -> list[StoredObject]:
     """Some sequences: a shard of activations for each layer, and one of predictions."""
+    run, arguments = piece.run, piece.arguments
+    model, vocabulary = read_model(run, str(arguments["model"]), int(str(arguments["checkpoint"])))
+    sequences = read_sequences(run, "probe", int(str(arguments["start"])), int(str(arguments["stop"])))
+    return dump_sequences(piece, model, vocabulary, sequences)
+
+
+STAGE = Stage("dump", units, work, measure="values")
+
+
+def dump_sequences(
+    piece: Piece, model: nn.Module, vocabulary: Vocabulary, sequences: Sequences
+) -> list[StoredObject]:
+    """Run a model over a piece's sequences and commit what it did, when it obeys its equations."""
     torch.set_num_threads(1)  # the order of sums, and so the bytes, may not follow the machine
     keep_freed_memory()
-    run, arguments = piece.run, piece.arguments
-    model_name, checkpoint = str(arguments["model"]), int(str(arguments["checkpoint"]))
-    model, vocabulary = read_model(run, model_name, checkpoint)
+    run, model_name, checkpoint = piece.run, str(piece.arguments["model"]), piece.arguments["checkpoint"]
     spec = next(spec for spec in run.models if spec.name == model_name)
-    sequences = read_sequences(run, "probe", int(str(arguments["start"])), int(str(arguments["stop"])))
     partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
     names, settings = kept_signals(run.experiment, spec.cell), run.experiment.dump
     predictions = []
@@ -87,9 +99,6 @@ def work(piece: Piece) -> list[StoredObject]:
     ]
     rows = [pa.concat_tables(predictions)]
     return [*objects, write_shard(run.folder, PREDICTIONS, partition, piece.index, rows, piece.fingerprint)]
-
-
-STAGE = Stage("dump", units, work, measure="values")
 
 
 def recurrent_path(run: Run, model: nn.Module) -> str:

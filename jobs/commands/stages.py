@@ -67,7 +67,7 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
         find_hypothesis(hypothesis)  # an unknown one is an error before anything is written
     found = find_run(experiment, options.root, code_folder(options.experiment))
     if options.plan:
-        print_table(cost_table(found, only, options.workers))
+        print_table(cost_table(found, only, 1 if options.runner == "local" else options.workers))
         return found
     print(f"{found.id} in {options.root}", file=sys.stderr)
     with _runner(options) as runner:

@@ -5,8 +5,8 @@
                state by an elementwise scan. Twice the matrix work, no matrix product a step: for GPUs
     loop       the cell's equations step by step, with the products with x taken beforehand: for everything else
 
-Speed of a layer as a share of the bare forward pass, which gives the hidden state only (docs/benchmarks, `capture`;
-one thread, batch 256 for the lstm and 64 for the others); the first of a row is taken:
+Speed of a layer as a share of the bare forward pass, which gives the hidden state only (docs/benchmarks; one
+thread, batch 256 for the lstm and 64 for the others); the first is taken:
 
     where  cell   neurons  10                128               512               1024
     cpu    lstm            workspace 0.99    workspace 0.90    workspace 1.01    workspace 1.02

@@ -94,7 +94,7 @@ def test_plan_tells_the_cost_and_writes_nothing(typed: Typed, toml: str, tmp_pat
         typed("sql", 'select "table", sum(rows) as rows from shards group by all', "--format", "json")
     )
     made = {row["table"]: int(row["rows"]) for row in listed if row["table"]}
-    rows["generate"], rows["dump"] = made["steps"], made["activations"]
+    rows["generate"], rows["dump"] = made["steps"], made["activations"] + made["predictions"]
     rows["annotate"], rows["extrapolate"] = made["annotations"], made["extrapolation"]
     for stage in ("generate", "dump", "annotate", "extrapolate"):
         shown = float(planned[stage][planned[stage].index("do") + 1])

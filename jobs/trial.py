@@ -1,0 +1,69 @@
+"""A trial: the first piece of a dump, done for real into a folder that is thrown away, to tell what all cost."""
+
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from jobs.context import Run
+from jobs.dump import dump_sequences
+from jobs.publish import Piece
+from jobs.train import read_model
+from pipeline.corpus.rows import sequences_of, split_range, step_rows
+from pipeline.models.recurrent_lm import make_model
+from pipeline.storage.manifests import LAKE, prepare_lake, read_manifest
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.experiment import ModelSpec
+from schemas.stages import WHOLE
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one piece took."""
+
+    steps: int
+    rows: int
+    bytes: int
+    cpu_seconds: float  # of all threads: what a core of a busy machine takes
+    seconds: float  # by the clock, with packing on another core
+
+
+def try_dump(run: Run, spec: ModelSpec, checkpoint: int, sequences: int) -> Trial:
+    """Dump the first probe sequences of a run, with the weights it has, or first weights if it has none yet."""
+    model, vocabulary = _model(run, spec, checkpoint)
+    numbers = split_range(run.experiment.corpus, "probe")[:sequences]
+    probe = sequences_of(step_rows(run.task(), vocabulary, run.experiment.corpus.seed, numbers))
+    with tempfile.TemporaryDirectory() as root:
+        there = replace(run, root=root)
+        prepare_lake(there.folder)
+        arguments: dict[str, object] = {"model": spec.name, "checkpoint": checkpoint}
+        piece = Piece(there, "dump", "trial", 0, "trial", arguments, 0.0)
+        started, worked = time.monotonic(), time.process_time()
+        objects = dump_sequences(piece, model, vocabulary, probe)
+        return Trial(
+            steps=len(probe.tokens),
+            rows=sum(stored.rows for stored in objects),
+            bytes=sum(stored.bytes for stored in objects),
+            cpu_seconds=time.process_time() - worked,
+            seconds=time.monotonic() - started,
+        )
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has had in memory."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _model(run: Run, spec: ModelSpec, checkpoint: int) -> tuple[nn.Module, Vocabulary]:
+    if run.folder.exists(LAKE) and read_manifest(run.folder, run.id, "train", WHOLE):
+        return read_model(run, spec.name, checkpoint)
+    if run.imported:
+        network = run.network()
+        return network.module, network.vocabulary
+    assert spec.seed is not None
+    vocabulary = run.vocabulary()
+    return make_model(spec.architecture(len(vocabulary)), spec.seed).eval(), vocabulary
