@@ -16,7 +16,7 @@ from jobs.train import checkpoint_objects, read_model
 from pipeline.dumping.audit import Audit
 from pipeline.dumping.rows import activation_tiles, prediction_rows
 from pipeline.dumping.unroll import Block, unroll
-from pipeline.models.network import find_recurrent
+from pipeline.models.network import sole_recurrent
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.storage.shards import write_shard
 from pipeline.storage.tiles import TileWriter
@@ -106,7 +106,7 @@ def recurrent_path(run: Run, model: nn.Module) -> str:
     if isinstance(model, RecurrentLM):
         return "recurrent"
     assert run.experiment.network is not None
-    path, _ = find_recurrent(model, run.experiment.network.recurrent)
+    path, _ = sole_recurrent(model, run.experiment.network.recurrent)
     return path
 
 

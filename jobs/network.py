@@ -13,9 +13,9 @@ from torch import nn
 from pipeline.models.checkpoint import tensors_to_bytes
 from pipeline.models.network import (
     check_network,
-    find_recurrent,
     load_weights,
     parse_weights,
+    sole_recurrent,
     spec_of,
     weights_of,
 )
@@ -42,7 +42,7 @@ class Network:
     @property
     def imported(self) -> ImportedModel:
         """What the run is told of it."""
-        _, recurrent = find_recurrent(self.module, self.recurrent)
+        _, recurrent = sole_recurrent(self.module, self.recurrent)
         return ImportedModel(
             spec=spec_of(recurrent), weights=sha256(self.weights), vocabulary=self.vocabulary.digest
         )
@@ -65,7 +65,7 @@ def open_network(settings: NetworkSettings, code: str) -> Network:
 
 def checked_network(module: nn.Module, vocabulary: Vocabulary, recurrent: str) -> Network:
     """A module that has its weights. Raises UsageError when the tables have no place for it."""
-    path, _ = find_recurrent(module, recurrent)
+    path, _ = sole_recurrent(module, recurrent)
     check_network(module, len(vocabulary))
     return Network(module, vocabulary, path)
 

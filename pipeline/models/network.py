@@ -91,7 +91,7 @@ def weights_of(module: nn.Module) -> dict[str, Tensor]:
     return {key: tensor.detach().cpu().clone() for key, tensor in module.state_dict().items()}
 
 
-def find_recurrent(module: nn.Module, path: str = "") -> tuple[str, nn.RNNBase]:
+def sole_recurrent(module: nn.Module, path: str = "") -> tuple[str, nn.RNNBase]:
     """The recurrent module of a network, and its path within it.
 
     Raises UsageError when there is none, when there are several and no path says which, or when the table has no

@@ -1,6 +1,6 @@
 """A character model: one-hot characters, 1-4 layers of one cell, and a linear read-out of the next character.
 
-torch's fused modules train it where torch has one; `unroll` computes the same layers with every signal in sight.
+torch's fused modules train it where torch has one. Its signals are seen through `pipeline.capture`.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,12 +31,6 @@ class RecurrentLM(nn.Module):
         inputs = self._inputs(tokens)
         hidden = self.recurrent(inputs)
         return self.readout(hidden[0] if self.architecture.cell in FUSED else hidden)  # type: ignore[no-any-return]
-
-    def unroll(self, tokens: Tensor) -> tuple[list[Signals], Tensor]:
-        """Every signal of every layer, each (batch, steps, neurons), and the logits."""
-        inputs = self._inputs(tokens)
-        layers = unroll_layers(inputs, self.architecture, dict(self.recurrent.named_parameters()))
-        return layers, self.readout(layers[-1]["hidden_state"])
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         return one_hot(tokens, self.architecture.vocabulary_size).to(self.readout.weight.dtype)

@@ -19,6 +19,7 @@ from schemas.experiment import Architecture
 from schemas.signals import CELL_SIGNALS, SIGNALS
 from schemas.task_settings import CountingSettings
 from schemas.tile import Tile
+from tests.models.by_loop import by_loop
 from tests.tile_rows import tile_rows
 
 TASK = make_task(CountingSettings(name="counting", maximum=6))
@@ -67,7 +68,7 @@ def test_every_neuron_and_step_is_there_once_with_its_own_value(cell: str) -> No
         assert len(stored) == 11 * len(SEQUENCES.tokens)
         for place, number in enumerate(SEQUENCES.ids.tolist()):
             tokens = SEQUENCES.take(place, place + 1).tokens
-            signals = network.unroll(torch.from_numpy(tokens[None].astype(np.int64)))[0][layer]
+            signals = by_loop(network, torch.from_numpy(tokens[None].astype(np.int64)))[0][layer]
             for step, token in enumerate(tokens.tolist()):
                 for neuron in range(11):
                     row = stored[neuron, number, step]

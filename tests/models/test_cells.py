@@ -10,6 +10,7 @@ from pipeline.models.recurrent_lm import STACKED_GATES, Layers, RecurrentLM, mak
 from schemas.experiment import Architecture
 from schemas.signals import CELL_SIGNALS
 from schemas.signals import GATES as GATE_SIGNALS
+from tests.models.by_loop import by_loop
 
 CELLS = list(STACKED_GATES)
 
@@ -88,7 +89,7 @@ def test_a_gru_by_hand() -> None:
         for parameter in model.recurrent.parameters():
             parameter.fill_(0.5)
     tokens = torch.tensor([[0, 1]])
-    signals = model.unroll(tokens)[0][0]
+    signals = by_loop(model, tokens)[0][0]
     h = 0.0
     for step in range(2):
         r = z = torch.sigmoid(torch.tensor(0.5 + 0.5 + 0.5 * h + 0.5)).item()
@@ -121,7 +122,7 @@ def test_a_peephole_lstm_with_zero_peepholes_is_the_lstm(seed: int, layers: int)
 def test_peepholes_look_at_the_old_state_for_i_and_f_and_at_the_new_one_for_o() -> None:
     model = make_model(architecture("peephole_lstm"), 5).double()
     weights = dict(model.recurrent.named_parameters())
-    signals = model.unroll(torch.tensor([[0, 1, 2, 3, 4, 0]]))[0][0]
+    signals = by_loop(model, torch.tensor([[0, 1, 2, 3, 4, 0]]))[0][0]
     c, h = signals["cell_state"][0], signals["hidden_state"][0]
     for step, token in enumerate([0, 1, 2, 3, 4, 0]):
         before_c = c[step - 1] if step else torch.zeros(6).double()
@@ -141,7 +142,7 @@ class CellContract:
 
     def test_its_signals_are_those_of_the_schema_in_their_ranges(self) -> None:
         model = make_model(architecture(self.cell, 2), 0)
-        layers, logits = model.unroll(torch.randint(0, 5, (3, 8), generator=torch.Generator().manual_seed(0)))
+        layers, logits = by_loop(model, torch.randint(0, 5, (3, 8), generator=torch.Generator().manual_seed(0)))
         assert logits.shape == (3, 8, 5)
         assert len(layers) == 2
         for signals in layers:
@@ -155,12 +156,12 @@ class CellContract:
     def test_unrolling_predicts_what_training_trains(self) -> None:
         model = make_model(architecture(self.cell, 2), 0)
         tokens = torch.randint(0, 5, (3, 8), generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(model.unroll(tokens)[1], model(tokens), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(by_loop(model, tokens)[1], model(tokens), rtol=1e-5, atol=1e-6)
 
     def test_the_past_does_not_depend_on_the_future(self) -> None:
         model = make_model(architecture(self.cell, 2), 0)
         tokens = torch.randint(0, 5, (1, 8), generator=torch.Generator().manual_seed(0))
-        whole, beginning = model.unroll(tokens)[0], model.unroll(tokens[:, :5])[0]
+        whole, beginning = by_loop(model, tokens)[0], by_loop(model, tokens[:, :5])[0]
         for one, other in zip(whole, beginning, strict=True):
             for name in one:
                 torch.testing.assert_close(one[name][:, :5], other[name])
@@ -178,7 +179,7 @@ class TestFeedforward(CellContract):
 
     def test_it_has_no_memory(self) -> None:
         model = make_model(architecture(self.cell, 2), 0)
-        hidden = model.unroll(torch.tensor([[0, 3, 1, 3]]))[0][-1]["hidden_state"]
+        hidden = by_loop(model, torch.tensor([[0, 3, 1, 3]]))[0][-1]["hidden_state"]
         torch.testing.assert_close(hidden[0, 1], hidden[0, 3])
 
 

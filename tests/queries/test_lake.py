@@ -21,6 +21,7 @@ from schemas import TABLES
 from schemas.errors import UsageError
 from schemas.signals import CELL_SIGNALS
 from tests.conftest import do_all, tiny_run
+from tests.models.by_loop import by_loop
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_every_value_is_what_the_checkpoint_computes(lake: Lake, tiny_lake: Run)
         assert isinstance(model, RecurrentLM)
         for place in (0, 17, 39):
             tokens = torch.from_numpy(probe.take(place, place + 1).tokens[None].astype("int64"))
-            layers, _ = model.unroll(tokens)
+            layers, _ = by_loop(model, tokens)
             for layer, signals in enumerate(layers):
                 stored = lake.fetch(
                     "select * from activations where model = $model and checkpoint = 12 and layer = $layer "
