@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 
 from jobs.context import Run
-from jobs.dump import kept_signals, pieces_of
+from jobs.dump import kept_layers, kept_signals, pieces_of
 from jobs.generate import SEQUENCES_PER_SHARD
 from jobs.progress import short
 from jobs.trial import Trial, peak_memory, try_dump
@@ -169,7 +169,8 @@ def _extrapolate(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
 
 def _signals(run: Run, model: ModelSpec) -> int:
     """Neuron-signals of a model at one step."""
-    return model.layers * model.hidden_size * len(kept_signals(run.experiment, model.cell))
+    layers = len(kept_layers(run.experiment, model.layers))
+    return layers * model.hidden_size * len(kept_signals(run.experiment, model.cell))
 
 
 _COSTS = {

@@ -10,7 +10,6 @@ from torch import nn
 from jobs.ahead import Ahead
 from jobs.context import Run
 from jobs.generate import read_sequences, step_shards
-from jobs.memory import keep_freed_memory
 from jobs.publish import Piece, Stage, Unit
 from jobs.train import checkpoint_objects, read_model
 from pipeline.dumping.audit import Audit
@@ -72,22 +71,24 @@ def dump_sequences(
 ) -> list[StoredObject]:
     """Run a model over a piece's sequences and commit what it did, when it obeys its equations."""
     torch.set_num_threads(1)  # the order of sums, and so the bytes, may not follow the machine
-    keep_freed_memory()
     run, model_name, checkpoint = piece.run, str(piece.arguments["model"]), piece.arguments["checkpoint"]
     spec = next(spec for spec in run.models if spec.name == model_name)
     partition = {"run": run.id, "model": model_name, "checkpoint": checkpoint}
+    path = recurrent_path(run, model)
     names, settings = kept_signals(run.experiment, spec.cell), run.experiment.dump
-    predictions = []
+    predictions: list[pa.Table] = []
     with ExitStack() as stack:
         shards = [
             (layer, stack.enter_context(_shard(piece, {**partition, "layer": layer})), Audit())
             for layer in kept_layers(run.experiment, spec.layers)
         ]
         with Ahead() as ahead:
-            for block in unroll(model, sequences, recurrent_path(run, model)):
+            for block in unroll(model, sequences, path):
                 for layer, shard, audit in shards:
                     ahead.call(_append, shard, block, layer, names, settings.precision)
-                    audit.add(block.layers[layer], block.own_hidden if layer == len(block.layers) - 1 else None)
+                    audit.add(block.layers[layer])
+                if not predictions:  # once a piece
+                    shards[-1][2].add_own(model.get_submodule(path), block.layers)
                 predictions.append(prediction_rows(block, vocabulary))
         residuals = [
             audit.require(settings.tolerance, f"{model_name}, checkpoint {checkpoint}, layer {layer}")

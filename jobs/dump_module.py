@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 from jobs.context import Run, checked_run, whole_root
@@ -103,8 +104,16 @@ def dump_module(
     inputs = fingerprint([list(sequence) for sequence in sequences])
     run = LiveRun(whole_root(root), experiment, inputs, network.imported, ".", network, sequences)
     complete = checked_run(run, run.task(), texts)
-    run_stages(complete, LocalRunner(), [stage.name for stage in STAGES])
+    _run(complete)
     return complete.id
+
+
+def _run(run: Run) -> None:
+    threads = torch.get_num_threads()
+    try:
+        run_stages(run, LocalRunner(), [stage.name for stage in STAGES])
+    finally:
+        torch.set_num_threads(threads)  # the stages take one, for equal bytes everywhere
 
 
 def _sequences(batch: Tensor | Sequence[Sequence[int]], vocabulary: Vocabulary) -> list[tuple[int, ...]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from pipeline.dumping.soundness import check_sound
 from pipeline.models.checkpoint import tensors_to_bytes
 from pipeline.models.network import (
     check_network,
@@ -67,6 +68,7 @@ def checked_network(module: nn.Module, vocabulary: Vocabulary, recurrent: str) -
     """A module that has its weights. Raises UsageError when the tables have no place for it."""
     path, _ = sole_recurrent(module, recurrent)
     check_network(module, len(vocabulary))
+    check_sound(module, path, len(vocabulary))
     return Network(module, vocabulary, path)
 
 

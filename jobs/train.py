@@ -129,7 +129,7 @@ def _import(piece: Piece) -> list[StoredObject]:
     """Store a network's weights, whatever they came in, so that the lake needs no file from outside."""
     run, spec = piece.run, ModelSpec.model_validate(piece.arguments)
     network = run.network()
-    config = {"network": import_paths(run), **spec.model_dump(exclude={"seed"})}
+    config = {"network": import_paths(run), "recurrent": network.recurrent, **spec.model_dump(exclude={"seed"})}
     files = {
         "model.safetensors": network.weights,
         "config.json": (json.dumps(config, indent=2) + "\n").encode(),

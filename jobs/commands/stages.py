@@ -8,6 +8,7 @@ from jobs.commands.output import print_table
 from jobs.context import Run, find_run
 from jobs.cost import cost_table
 from jobs.experiment_file import code_folder, load_experiment, network_experiment
+from jobs.memory import keep_freed_memory
 from jobs.run import STAGES, run_stages
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
@@ -65,6 +66,7 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
         only = NAMES[: NAMES.index("dump") + 1]
     for hypothesis in experiment.score.hypotheses:
         find_hypothesis(hypothesis)  # an unknown one is an error before anything is written
+    keep_freed_memory()
     found = find_run(experiment, options.root, code_folder(options.experiment))
     if options.plan:
         print_table(cost_table(found, only, 1 if options.runner == "local" else options.workers))

@@ -14,6 +14,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayTaskError
 
+from jobs.memory import keep_freed_memory
 from jobs.runners.base import Plan
 from schemas.errors import UsageError
 
@@ -22,6 +23,7 @@ WINDOW = 2
 
 
 def _call(function: Callable[[Any], None], plan: Any) -> None:
+    keep_freed_memory()
     function(plan)
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from pipeline.capturing.modules import check_free, find_recurrent, read_recurrent
+from pipeline.capturing.modules import check_free, check_mode, find_recurrent, read_recurrent
 from pipeline.capturing.unrolling import LayerRun, Unrolled, flip, unroll_module
 from schemas.errors import UsageError, unknown
 from schemas.signals import CELL_SIGNALS
@@ -98,7 +98,7 @@ class Capture:
         self._found = find_recurrent(module)
         self._carry_state = carry_state
         self._states: dict[str, Any] = {}
-        self._inside = False
+        self._depth = 0  # of calls of the module within one another
         self._hooks: list[Any] = []
 
     def __getitem__(self, path: str) -> LayerSignals:
@@ -106,6 +106,23 @@ class Capture:
         if not self.calls:
             raise UsageError("nothing was captured: call the module inside `with pipeline.capture(module):`")
         return self.calls[-1][path]
+
+    def __contains__(self, path: object) -> bool:
+        """Whether a recurrent module of that path ran in the last call."""
+        return bool(self.calls) and path in self.calls[-1]
+
+    def __iter__(self) -> Iterator[str]:
+        """The paths of the recurrent modules inside, whether they have run or not."""
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        """Their number."""
+        return len(self._found)
+
+    def __repr__(self) -> str:
+        """What was found, and how often it ran."""
+        found = ", ".join(f"{path!r}: {type(module).__name__}" for path, module in self._found.items())
+        return f"<capture of {{{found}}}, {len(self.calls)} calls>"
 
     def __call__(self, *inputs: Any, **options: Any) -> Self:
         """Run the module once, without gradients, and give the capture: `pipeline.capture(model)(batch)`."""
@@ -115,6 +132,8 @@ class Capture:
 
     def __enter__(self) -> Self:
         """Begin to capture."""
+        if self._hooks:
+            raise UsageError("this capture is open already: one `with` at a time")
         check_free(self._found)
         for path, module in self._found.items():
             module.forward = partial(self._forward, path, module)
@@ -130,29 +149,39 @@ class Capture:
         """Leave every module as it was."""
         for hook in self._hooks:
             hook.remove()
+        self._hooks = []
+        self._depth = 0
         for module in self._found.values():
             del module.forward
 
     def _begin_call(self, *_: object) -> None:
-        self.calls.append(Call())
-        self._inside = True
+        if not self._depth:
+            self.calls.append(Call())
+        self._depth += 1
 
     def _end_call(self, *_: object) -> None:
-        self._inside = False
+        self._depth -= 1
 
-    def _forward(self, path: str, module: nn.Module, inputs: Tensor | PackedSequence, state: Any = None) -> Any:
+    def _forward(
+        self,
+        path: str,
+        module: nn.Module,
+        input: Tensor | PackedSequence,  # noqa: A002  # torch's own names, for those who call by name
+        hx: Any = None,
+    ) -> Any:
         """What a captured module's forward is: the same output, and its signals kept."""
-        if not self._inside:  # a part of the module was called by itself
+        check_mode(path, module)
+        if not self._depth:  # a part of the module was called by itself
             self.calls.append(Call())
-        if state is None and self._carry_state:
-            state = self._states.get(path)
+        if self._carry_state and hx is None and path not in self.calls[-1]:
+            hx = self._states.get(path)
         with torch.no_grad():
-            run = unroll_module(module, read_recurrent(module), inputs, state)
+            run = unroll_module(module, read_recurrent(module), input, hx)
         self._states[path] = run.state
         self.calls[-1].setdefault(path, LayerSignals()).runs.append(run)
-        if _wants_gradients(module, inputs):
+        if _wants_gradients(module, input):
             own: Callable[..., Any] = type(module).forward
-            return own(module, inputs) if state is None else own(module, inputs, state)
+            return own(module, input) if hx is None else own(module, input, hx)
         return run.output
 
 

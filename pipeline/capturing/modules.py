@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.models.cells import Weights
 from pipeline.models.recurrent_lm import Layers, layer_weights
@@ -46,6 +46,27 @@ def find_recurrent(module: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
+def check_mode(path: str, module: nn.Module) -> None:
+    """Raise UsageError when a module would not compute what its weights say: dropout, or autocast."""
+    if isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1 and module.training:
+        raise UsageError(f"{path} drops activations at random between its layers: call .eval() on the model first")
+    if torch.is_autocast_enabled(next(module.parameters()).device.type):
+        raise UsageError(
+            f"{path} would run under autocast, whose precision is another network's: leave the autocast block"
+        )
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """A module's weights by torch's names, as its forward reads them: pruned or reparametrised ones too."""
+    if isinstance(module, nn.RNNBase):
+        names = [name for name in module._flat_weights_names if name is not None]  # noqa: SLF001
+    elif isinstance(module, nn.RNNCellBase):
+        names = ["weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if module.bias else ())]
+    else:
+        names = [name for name, _ in module.named_parameters()]
+    return {name: getattr(module, name) for name in names}
+
+
 def check_free(found: dict[str, nn.Module]) -> None:
     """Raise UsageError when one of the modules is being captured already."""
     for path, module in found.items():
@@ -58,7 +79,7 @@ def check_free(found: dict[str, nn.Module]) -> None:
 
 def read_recurrent(module: nn.Module) -> Recurrent:
     """A module that `find_recurrent` gave, with its weights as they are now."""
-    parameters = dict(module.named_parameters())
+    parameters = _tensors(module)
     if isinstance(module, Layers):
         shape = module.architecture
         weights = [[layer_weights(parameters, f"_l{layer}")] for layer in range(shape.layers)]
@@ -97,9 +118,8 @@ def _check(path: str, module: nn.Module) -> None:
             f"{path} is a {type(module).__name__}, whose equations are its own: known are {KNOWN}, not subclasses "
             "with another forward"
         )
-    if isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1 and module.training:
-        raise UsageError(f"{path} drops activations at random between its layers: call .eval() on the model first")
-    for name, parameter in module.named_parameters():
+    check_mode(path, module)
+    for name, parameter in _tensors(module).items():
         if parameter.dtype not in (torch.float32, torch.float64):
             raise UsageError(
                 f"{path}.{name} is {str(parameter.dtype).removeprefix('torch.')}: convert the model with .float() "

@@ -1,7 +1,7 @@
 """A recurrent module over one call: its layers, directions, states and packed sequences, as torch runs them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -45,6 +45,7 @@ def unroll_module(
     if recurrent.is_step:
         return _unroll_step(recurrent, inputs, state)
     batch = _read_batch(module, recurrent, inputs)
+    batch = replace(batch, values=batch.values.clone())  # as for the output below: `x += lstm(x)[0]`
     states = _read_state(recurrent, state, batch)
     current, layers = batch.values, []
     for index, ways in enumerate(recurrent.weights):
@@ -57,7 +58,8 @@ def unroll_module(
         current = hidden[0] if len(ways) == 1 else torch.cat([hidden[0], flip(hidden[1], batch.lengths)], -1)
         layers.append(layer)
     last = _last_states([run for layer in layers for run in layer], batch)
-    output = _write_batch(current, recurrent, inputs, batch)
+    # A copy, since the network may go on in place on what it is given: nn.ReLU(inplace=True) on our signals.
+    output = _write_batch(current.clone(), recurrent, inputs, batch)
     return Unrolled(layers, (output, last) if recurrent.gives_state else output, last)
 
 
@@ -172,12 +174,19 @@ def _unroll_step(recurrent: Recurrent, inputs: Tensor | PackedSequence, state: A
     """A Cell form: inputs (batch, features) or (features,), state likewise."""
     assert isinstance(inputs, Tensor)
     single, weights = inputs.dim() == 1, recurrent.weights[0][0]
-    values = (inputs[None] if single else inputs)[:, None]
+    values = (inputs[None] if single else inputs)[:, None].clone()
+    if values.dtype != weights.weight_ih.dtype or values.shape[-1] != weights.weight_ih.shape[1]:
+        raise UsageError(
+            f"a cell with {weights.weight_ih.shape[1]} features of {weights.weight_ih.dtype} was given "
+            f"{tuple(inputs.shape)} of {inputs.dtype}"
+        )
     parts: State | None = None
     if state is not None:
         given = state if isinstance(state, tuple | list) else (state,)
         parts = tuple(part[None] if single else part for part in given)
     run = _unroll_layer(recurrent, weights, values, parts, None, is_reversed=False)
-    last = tuple(run.signals[name][0, 0] if single else run.signals[name][:, 0] for name in STATE[recurrent.cell])
+    last = tuple(
+        (run.signals[name][0, 0] if single else run.signals[name][:, 0]).clone() for name in STATE[recurrent.cell]
+    )
     output = last if len(last) > 1 else last[0]
     return Unrolled([[run]], output, output)

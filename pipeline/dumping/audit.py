@@ -5,19 +5,20 @@ A residual is |value - equation| / max(1, |value|): cell states may be large, ev
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.capturing.unrolling import LayerRun
-from pipeline.dumping.unroll import SAMPLED
 from pipeline.models import cells
 from schemas.errors import AuditError
 from schemas.manifest import Residual
 from schemas.signals import STATE
 
 ROUNDING = 1e-6  # a residual below this is not made relative
-KEPT = 64  # one residual in so many is kept for the median
+KEPT = 4_096  # residuals of a block and equation that are kept for the median
+SAMPLED = 13  # one step in so many is worked out again with the weights; no common length is a multiple
 MEMORY, SHOWN, MIXED = "c = f * c' + i * g", "h = o * tanh(c)", "h = (1 - z) * n + z * h'"
 STEP, OWN = "every signal from the step before", "h is the module's own"
+Places = tuple[Tensor, Tensor]
 
 
 class Audit:
@@ -29,15 +30,18 @@ class Audit:
         self._kept: dict[str, list[np.ndarray]] = {}
 
     @torch.inference_mode()
-    def add(self, run: LayerRun, own_hidden: Tensor | None) -> None:
-        """Check a layer over a block; `own_hidden` is what its module gives for every SAMPLED-th sequence."""
+    def add(self, run: LayerRun) -> None:
+        """Check a layer over a block."""
         for equation, (value, expected) in _equations(run).items():
             self._note(equation, value, expected)
-        some = slice(None, None, SAMPLED)
-        for name, expected in _stepped(run, some).items():
-            self._note(STEP, run.signals[name][some], expected)
-        if own_hidden is not None:
-            self._note(OWN, run.signals["hidden_state"][some], own_hidden)
+        places = _sampled(run)
+        for name, expected in _stepped(run, places).items():
+            self._note(STEP, run.signals[name][places], expected)
+
+    @torch.inference_mode()
+    def add_own(self, module: nn.Module, layers: list[LayerRun]) -> None:
+        """Compare the last layer over a block with what the module's own kernel makes of each step."""
+        self._note(OWN, *_own(module, layers))
 
     def residuals(self) -> tuple[Residual, ...]:
         """What was found, an equation each."""
@@ -73,7 +77,7 @@ class Audit:
         before = self._largest.get(equation, 0.0)
         self._largest[equation] = before if before >= largest or np.isnan(before) else largest
         self._values[equation] = self._values.get(equation, 0) + residual.numel()
-        self._kept.setdefault(equation, []).append(residual[::KEPT].cpu().numpy())
+        self._kept.setdefault(equation, []).append(residual[:: 1 + residual.numel() // KEPT].cpu().numpy())
 
 
 def _equations(run: LayerRun) -> dict[str, tuple[Tensor, Tensor]]:
@@ -93,20 +97,48 @@ def _equations(run: LayerRun) -> dict[str, tuple[Tensor, Tensor]]:
     return {}
 
 
-def _stepped(run: LayerRun, some: slice) -> dict[str, Tensor]:
-    """Every signal of some sequences, worked out with the weights from the signals of the step before."""
-    inputs = run.inputs[some]
-    batch, steps, features = inputs.shape
-    names = STATE[run.cell]
-    before = [_before(run.signals[name][some], first[some]) for name, first in zip(names, run.state, strict=True)]
-    expected = cells.unroll(
-        run.cell,
-        inputs.reshape(batch * steps, 1, features),
-        run.weights,
-        run.nonlinearity,
-        tuple(values.reshape(batch * steps, -1) for values in before) or None,
+def _stepped(run: LayerRun, places: Places) -> dict[str, Tensor]:
+    """Every signal (N, neurons) at some places, worked out with the weights from the signals one step before."""
+    state = tuple(values[:, 0] for values in _states(run, places))
+    inputs = run.inputs[places][:, None]
+    expected = cells.unroll(run.cell, inputs, run.weights, run.nonlinearity, state or None)
+    return {name: values[:, 0] for name, values in expected.items()}
+
+
+def _own(module: nn.Module, layers: list[LayerRun]) -> tuple[Tensor, Tensor]:
+    """The last layer's hidden state as captured, and as the module's own forward gives it.
+
+    Step by step, each from the captured states before it: over a whole sequence two sums in another order may part
+    for good in a network that is chaotic. Our own layers take no state, and are run over a whole sequence.
+    """
+    hidden = layers[-1].signals["hidden_state"]
+    if not isinstance(module, nn.RNNBase):
+        return hidden[:1], module(layers[0].inputs[:1])
+    places = _sampled(layers[0])
+    states = zip(*(_states(run, places) for run in layers), strict=True)
+    state = tuple(torch.cat(parts, 1).transpose(0, 1).contiguous() for parts in states)
+    inputs = layers[0].inputs[places]
+    output, _ = module(
+        inputs[:, None] if module.batch_first else inputs[None], state if len(state) > 1 else state[0]
     )
-    return {name: values.view(batch, steps, -1) for name, values in expected.items()}
+    return hidden[places], output[:, 0] if module.batch_first else output[0]
+
+
+def _sampled(run: LayerRun) -> Places:
+    """Every SAMPLED-th step of a block: row and step, (N,) each."""
+    batch, steps, _ = run.inputs.shape
+    place = torch.arange(0, batch * steps, SAMPLED, device=run.inputs.device)
+    return place // steps, place % steps
+
+
+def _states(run: LayerRun, places: Places) -> list[Tensor]:
+    """The states before some steps, (N, 1, neurons) each."""
+    row, step = places
+    begins = (step == 0)[:, None]
+    return [
+        torch.where(begins, first[row], run.signals[name][row, (step - 1).clamp(min=0)])[:, None]
+        for name, first in zip(STATE[run.cell], run.state, strict=True)
+    ]
 
 
 def _before(values: Tensor, first: Tensor) -> Tensor:

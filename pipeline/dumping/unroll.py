@@ -12,12 +12,13 @@ from pipeline.capturing.unrolling import LayerRun
 from pipeline.models.network import logits_of
 from pipeline.tasks.sequences import IGNORED, Sequences, next_tokens
 from schemas.errors import UsageError
+from schemas.signals import STATE
 from schemas.tile import Steps
 
 # Steps of one forward pass, padding included, and so of a tile (docs/decisions/0009): enough to keep the
 # matrix products busy, 26 MB a signal at 512 neurons. Part of the order of sums, so it may not follow the machine.
 BLOCK_STEPS = 12_800
-SAMPLED = 8  # one sequence in so many is run a second time, for the audit
+TRIED = 256  # steps on which it is tried whether a model can be run in pieces
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,6 @@ class Block:
     predicted: np.ndarray  # (N,) int64: the most probable next token
     entropy: np.ndarray  # (N,) float32, nats
     real: Tensor  # (batch, steps) bool: what is no padding
-    own_hidden: Tensor | None  # what the module's own forward gives, for some sequences of the first block
 
     def signal(self, layer: int, name: str) -> np.ndarray:
         """One signal of one layer, (neurons, N) float32."""
@@ -49,21 +49,22 @@ def unroll(model: nn.Module, sequences: Sequences, path: str) -> Iterator[Block]
             which the last one ended, so memory does not grow with their length.
         path: of its recurrent module.
     """
-    is_first = True
     for start, stop in sequences.batches(BLOCK_STEPS):
         part = sequences.take(start, stop)
         tokens, real = part.padded(np.arange(len(part)))
         targets = next_tokens(tokens, real)
         capture = Capture(model, carry_state=True)
+        before: list[LayerRun] = []
+        if tokens.shape[1] > BLOCK_STEPS:
+            _check_pieces(model, path, tokens[:1, :TRIED])
         for first in range(0, tokens.shape[1], BLOCK_STEPS):
             here = slice(first, first + BLOCK_STEPS)
             layers, logits = _run(model, capture, path, tokens[:, here])
-            _check_state(layers, is_beginning=first == 0)
+            _check_state(layers, before)
+            before = layers
             mask = torch.from_numpy(real[:, here])
             predictions = _predictions(logits[mask], torch.from_numpy(targets[:, here])[mask])
-            own_hidden = _own_hidden(model, path, layers[0].inputs[::SAMPLED]) if is_first else None
-            yield Block(_steps(part, tokens, real, here), layers, *predictions, mask, own_hidden)
-            is_first = False
+            yield Block(_steps(part, tokens, real, here), layers, *predictions, mask)
 
 
 @torch.inference_mode()
@@ -71,32 +72,51 @@ def _run(model: nn.Module, capture: Capture, path: str, tokens: np.ndarray) -> t
     """The layers' signals and the logits (batch, steps, vocabulary) of tokens (batch, steps)."""
     with capture:
         logits = logits_of(model, torch.from_numpy(tokens).to(next(model.parameters()).device))
-    return [layer[0] for layer in capture.calls.pop()[path].runs[-1].layers], logits.cpu()
+    runs = capture.calls.pop()[path].runs
+    layers = [layer[0] for layer in runs[0].layers]
+    given = tuple(layers[0].inputs.shape[:2])
+    if len(runs) > 1 or given != tokens.shape:
+        raise UsageError(
+            f"the model runs {path or 'its recurrent module'} {len(runs)} times over {given} (batch, steps) for "
+            f"tokens {tokens.shape}, and the table has a place for one step a token (is batch_first right?): "
+            "use `with pipeline.capture(module)` in Python"
+        )
+    return layers, logits.cpu()
 
 
-def _check_state(layers: list[LayerRun], *, is_beginning: bool) -> None:
-    """Raise UsageError when a model gives its recurrent module a state of its own."""
-    zero = all(not part.any() for layer in layers for part in layer.state)
-    if is_beginning and not zero:
+def _check_pieces(model: nn.Module, path: str, tokens: np.ndarray) -> None:
+    """Raise UsageError when two halves of some tokens (1, steps) do not come to what the whole does."""
+    whole, logits = _run(model, Capture(model), path, tokens)
+    capture = Capture(model, carry_state=True)
+    halves = [_run(model, capture, path, half) for half in np.array_split(tokens, 2, axis=1)]
+    joined = torch.cat([layers[-1].signals["hidden_state"] for layers, _ in halves], 1)
+    if not (
+        torch.allclose(joined, whole[-1].signals["hidden_state"], rtol=1e-4, atol=1e-4)
+        and torch.allclose(torch.cat([part for _, part in halves], 1), logits, rtol=1e-4, atol=1e-4)
+    ):
+        raise UsageError(
+            f"the model remembers more than its recurrent state, so sequences of more than {BLOCK_STEPS:,} steps "
+            f"cannot be run in pieces: cut them with task.window = {BLOCK_STEPS} or less"
+        )
+
+
+def _check_state(layers: list[LayerRun], before: list[LayerRun]) -> None:
+    """Raise UsageError when a model gives its recurrent module a state of its own.
+
+    `before` are the layers over the piece of the same sequence that came last, none at its beginning.
+    """
+    if not before and any(part.any() for layer in layers for part in layer.state):
         raise UsageError(
             "the model begins with a state that is not 0, and in the tables the state before step 0 is 0: use "
             "`with pipeline.capture(module)` in Python"
         )
-    if not is_beginning and zero and layers[0].state:
-        raise UsageError(
-            "the model sets its recurrent module's state back to 0 itself, so sequences of more than "
-            f"{BLOCK_STEPS:,} steps cannot be run in pieces: cut them with task.window = {BLOCK_STEPS} or less"
-        )
-
-
-@torch.inference_mode()
-def _own_hidden(model: nn.Module, path: str, inputs: Tensor) -> Tensor:
-    """The hidden state (batch, steps, neurons) that a module's own forward gives for inputs of that order."""
-    module = model.get_submodule(path)
-    batch_first = getattr(module, "batch_first", True)
-    output = module(inputs if batch_first else inputs.transpose(0, 1))
-    hidden: Tensor = output if isinstance(output, Tensor) else output[0]
-    return hidden if batch_first else hidden.transpose(0, 1)
+    for last, now in zip(before, layers, strict=bool(before)):
+        ended = (last.signals[name][:, -1] for name in STATE[last.cell])
+        if not all(torch.equal(part, end) for part, end in zip(now.state, ended, strict=True)):
+            raise UsageError(
+                "the model sets its recurrent module's state itself, so sequences of more than "
+                f"{BLOCK_STEPS:,} steps cannot be run in pieces: cut them with task.window = {BLOCK_STEPS} or less"
+            )
 
 
 def _steps(part: Sequences, tokens: np.ndarray, real: np.ndarray, here: slice) -> Steps:

@@ -44,10 +44,13 @@ class Catalog:
         if run not in self.runs:
             raise unknown("run", run, self.runs)
         if not self._finished(run, stage):
-            raise UsageError(
-                f"{run} is not complete: it lacks {self.missing_stage(run)}; go on with `unrolled run "
-                f"{self.runs[run].experiment['name']} --root …`, the command that began it"
+            record = self.runs[run].experiment
+            again = (
+                "the command that began it, or an experiment with its [network] (docs/other-networks.md)"
+                if record.get("network")
+                else f"`unrolled run {record['name']} --root …`, the command that began it"
             )
+            raise UsageError(f"{run} has no {stage} yet: go on with {again}")
 
     def dumped_signals(self, run: str) -> tuple[str, ...]:
         """The signals that a run's dumps were asked for."""

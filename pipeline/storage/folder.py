@@ -166,8 +166,11 @@ class _BesideTarget:
     def write(self, data: bytes) -> None:
         """Add bytes to the file."""
         left = memoryview(data)
-        while left:  # one call takes 2 GB at most
-            left = left[self._file.write(left) :]
+        try:
+            while left:  # one call takes 2 GB at most
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise StorageError(f"cannot write {self._target}: {error.strerror or error}") from error
 
     def commit(self) -> bool:
         """Give the file its name, when all of it is on the disk."""

@@ -74,6 +74,7 @@ class TileWriter:
     def append(self, tile: Tile) -> None:
         """Write a tile as a row group."""
         neurons, steps = tile.neurons, tile.steps
+        assert all(values.shape == (len(neurons), len(steps.step)) for values in tile.signals.values())
         rows = len(neurons) * len(steps.step)
         chunks = self._shared(steps, len(neurons), tile.signals.keys())
         chunks["neuron"] = integer_chunk("neuron", np.repeat(neurons, len(steps.step)), self._keys)

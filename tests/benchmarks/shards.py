@@ -30,7 +30,7 @@ def write_blocks(root: Path | str, blocks: Iterable[Block], layers: int, precisi
             for block in blocks:
                 for layer, shard, audit in shards:
                     ahead.call(_append, shard, block, layer, precision)
-                    audit.add(block.layers[layer], block.own_hidden if layer == layers - 1 else None)
+                    audit.add(block.layers[layer])
         for _, _, audit in shards:
             audit.require(1e-5, "the benchmark's network")
     return sum(shard.stored.bytes for _, shard, _ in shards)

@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor
 
 from pipeline.capturing.capture import Capture
 from pipeline.capturing.unrolling import LayerRun
 from pipeline.dumping.audit import MEMORY, MIXED, OWN, SHOWN, STEP, Audit
-from pipeline.dumping.unroll import SAMPLED
 from pipeline.models.recurrent_lm import STACKED_GATES, make_model
 from schemas.errors import AuditError
 from schemas.experiment import Architecture
@@ -26,9 +24,9 @@ def layer_of(cell: str, layer: int = 0, nonlinearity: str = "tanh") -> LayerRun:
     return replace(captured, signals={name: values.clone() for name, values in captured.signals.items()})
 
 
-def audited(run: LayerRun, own_hidden: Tensor | None = None) -> dict[str, Residual]:
+def audited(run: LayerRun) -> dict[str, Residual]:
     audit = Audit()
-    audit.add(run, own_hidden)
+    audit.add(run)
     return {residual.equation: residual for residual in audit.residuals()}
 
 
@@ -41,9 +39,9 @@ def broken(run: LayerRun) -> set[str]:
 @pytest.mark.parametrize("layer", [0, 1])
 def test_what_was_computed_passes(cell: str, nonlinearity: str, layer: int) -> None:
     run = layer_of(cell, layer, nonlinearity)
-    found = audited(run, run.signals["hidden_state"][::SAMPLED])
+    found = audited(run)
     equations = {"lstm": {MEMORY, SHOWN}, "peephole_lstm": {MEMORY, SHOWN}, "gru": {MIXED}}.get(cell, set())
-    assert set(found) == equations | {STEP, OWN}
+    assert set(found) == equations | {STEP}
     assert all(residual.largest <= 2e-6 for residual in found.values())
     assert all(residual.median <= residual.largest for residual in found.values())
     for equation in equations:
@@ -101,15 +99,25 @@ def test_one_wrong_value_is_caught(fault: float) -> None:
     assert MEMORY in broken(run)
 
 
-def test_another_hidden_state_than_the_modules_is_caught() -> None:
-    run = layer_of("rnn")
-    assert audited(run, run.signals["hidden_state"][::SAMPLED] + 1e-3)[OWN].largest > TOLERANCE
+@pytest.mark.parametrize("cell", STACKED_GATES)
+def test_another_hidden_state_than_the_modules_is_caught(cell: str) -> None:
+    """From the captured states of all layers a step before, through the module's own kernel."""
+    shape = {"cell": cell, "layers": 2, "hidden_size": 9, "vocabulary_size": 5}
+    model = make_model(Architecture.model_validate(shape), 1)
+    captured = Capture(model)(torch.randint(5, (9, 12)))["recurrent"]
+    layers = [captured.layer(0), captured.layer(1)]
+    sound, wrong = Audit(), Audit()
+    sound.add_own(model.recurrent, layers)
+    assert {residual.equation: residual.largest <= 1e-6 for residual in sound.residuals()} == {OWN: True}
+    hidden = {"hidden_state": layers[1].signals["hidden_state"] + 1e-3}
+    wrong.add_own(model.recurrent, [layers[0], replace(layers[1], signals=layers[1].signals | hidden)])
+    assert wrong.residuals()[0].largest > TOLERANCE
 
 
 def test_a_shard_above_tolerance_is_refused_with_a_sentence() -> None:
     run = layer_of("lstm")
     run.signals["cell_state"][5, 7, 3] += 0.25
     audit = Audit()
-    audit.add(run, None)
+    audit.add(run)
     with pytest.raises(AuditError, match=r"lstm-1, layer 0 does not obey `c = f \* c' \+ i \* g`.*dump.tolerance"):
         audit.require(TOLERANCE, "lstm-1, layer 0")

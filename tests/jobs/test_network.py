@@ -105,7 +105,7 @@ def test_plan_and_help_say_what_there_is_to_do(folder: Path, capsys: pytest.Capt
     assert main([*flags(), "--plan"]) == 0
     planned = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
     assert [line[:2] for line in planned] == [["generate", "1"], ["train", "1"], ["dump", "1"]]
-    assert planned[2][4] == str(len(TEXT) // 30 * 30 * 14)
+    assert planned[2][4] == str(len(TEXT) // 30 * 30 * (14 + 1))
     assert not Path("lake").exists()
     with pytest.raises(SystemExit):
         main(["dump", "--help"])

@@ -363,7 +363,7 @@ def test_the_weights_are_those_of_the_model(one_lstm: Run) -> None:
     """Stacked as the cells' docstrings say: one neuron's rows against the tensors."""
     tensors = Fault(one_lstm, "lstm-1x5-seed0").weights
     path = next(Path(one_lstm.root).glob("checkpoints/**/checkpoint=12/model.safetensors"))
-    rows = weight_rows(path.read_bytes(), "lstm").to_pylist()
+    rows = weight_rows(path.read_bytes(), "lstm", "recurrent").to_pylist()
     assert len(rows) == 20
     for row in rows:
         place = STACKED["lstm"].index(row["signal"]) * 5 + row["neuron"]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pipeline.dumping.precision import MANTISSA_BITS
 from pipeline.queries.audit.dumps import Dump, changed_objects, checkpoint_objects, what_dumps_rest_on
 from pipeline.queries.audit.invariant import FROM_WEIGHTS, Invariant, invariants, relation
-from pipeline.queries.audit.weights import architecture_of, nonlinearity_of, weight_rows
+from pipeline.queries.audit.weights import architecture_of, nonlinearity_of, recurrent_path, weight_rows
 from pipeline.queries.catalog import Catalog
 from pipeline.storage.folder import Folder
 from pipeline.storage.shards import read_verified
@@ -103,10 +103,13 @@ class Audit:
                 line.fail(wrong)
 
     def _check_dump(self, dump: Dump) -> None:
-        cell, layers, neurons = self._shape(dump)
+        cell, count, neurons = self._shape(dump)
+        layers = dump.layers(count)
+        followed = [layer for layer in layers if layer in (0, *(below + 1 for below in layers))]
         weights, config, missing = self._checkpoint(dump)
         parameters: dict[str, object] = {"run": dump.run, "model": dump.model, "checkpoint": dump.checkpoint}
-        parameters |= {"layers": layers, "neurons": neurons, "nonlinearity": nonlinearity_of(config)}
+        parameters |= {"layers": layers, "followed": followed, "neurons": neurons}
+        parameters["nonlinearity"] = nonlinearity_of(config) if cell in ("feedforward", "rnn") else "tanh"
         parameters |= {"signals": list(dump.signals(cell)), "unit": _unit(dump.precision)}
         parameters |= {"float32": FLOAT32, "least": LEAST}
         is_prepared, has_characters = False, architecture_of(config) is not None
@@ -121,10 +124,16 @@ class Audit:
                 line.note(f"left out for {dump.name}: {missing}")
                 continue
             if name in FROM_WEIGHTS and not has_characters:
-                line.note(f"layer 0 left out for {dump.model}: what it reads is not known to be characters")
+                line.note(
+                    f"layer 0 left out for {dump.model}: what its network makes of a token is not in the lake"
+                )
             try:
                 if name in FROM_WEIGHTS and not is_prepared:
-                    self._prepare(weight_rows(weights, cell), parameters, has_characters=has_characters)
+                    self._prepare(
+                        weight_rows(weights, cell, recurrent_path(config)),
+                        parameters,
+                        has_characters=has_characters,
+                    )
                     is_prepared = True
                 line.add(self._ask(invariant, parameters), dump)
             except (duckdb.IOException, duckdb.InvalidInputException) as error:  # a shard that is gone or torn

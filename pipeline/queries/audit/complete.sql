@@ -10,7 +10,7 @@ with stored as (
   group by all
 ), wanted as (
   select layer, sequence, step, token
-  from steps, range($layers) as layers(layer)
+  from steps, (select unnest($layers::bigint[]) as layer)
   where run = $run and split = 'probe'
 ), neurons as (
   select sum(hash(neuron::integer)) as all_once from range($neurons) as neurons(neuron)

@@ -21,6 +21,7 @@ class Dump:
     checkpoint: int
     precision: str
     asked: tuple[str, ...]  # signals; () is all of them
+    asked_layers: tuple[int, ...]  # () is all of them
     objects: tuple[StoredObject, ...]
 
     @property
@@ -32,6 +33,10 @@ class Dump:
     def rows(self) -> int:
         """Rows of activations."""
         return sum(stored.rows for stored in self.objects if stored.table == "activations")
+
+    def layers(self, count: int) -> list[int]:
+        """The layers that it should hold, of so many."""
+        return [layer for layer in range(count) if not self.asked_layers or layer in self.asked_layers]
 
     def signals(self, cell: str) -> tuple[str, ...]:
         """The signals that its rows should hold."""
@@ -58,13 +63,14 @@ def find_dumps(catalog: Catalog, run: str, model: str | None = None, checkpoint:
 def _dump(run: str, manifest: Manifest) -> Dump:
     settings = manifest.plan.settings
     unit = dict(part.split("=", 1) for part in manifest.plan.unit.split("/"))
-    asked = settings.get("signals", "all")
+    asked, layers = settings.get("signals", "all"), settings.get("layers", "all")
     return Dump(
         run,
         unit["model"],
         int(unit["checkpoint"]),
         str(settings.get("precision", "exact")),
         tuple(map(str, asked)) if isinstance(asked, list) else (),
+        tuple(int(layer) for layer in layers) if isinstance(layers, list) else (),
         manifest.objects,
     )
 

@@ -3,7 +3,7 @@
 -- An error of u = $unit in each x and h' moves a sum by at most u * |W| |x|; the network's own float32 sums add
 -- $float32 of all that was added. What is missing below or before makes a sum NULL, which no stored value equals.
 with places as (
-  select layer, sequence, step, token from sampled_steps, range($layers) as layers(layer)
+  select layer, sequence, step, token from sampled_steps, (select unnest($followed::bigint[]) as layer)
 ), read as (
   select
     places.*,

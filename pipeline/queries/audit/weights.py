@@ -19,7 +19,7 @@ STACKED = {
     "peephole_lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
 }
 PEEPHOLES = ("input_gate", "forget_gate", "output_gate")
-_NAME = re.compile(r"(?:.*\.)?(weight_ih|weight_hh|bias_ih|bias_hh|weight_peephole)_l(\d+)")
+_NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh|weight_peephole)_l(\d+)")
 _LISTS = ("of_input", "sizes_of_input", "of_hidden", "sizes_of_hidden")
 SCHEMA = pa.schema(
     [
@@ -51,14 +51,20 @@ def nonlinearity_of(config: bytes) -> str:
     return str(told.get("nonlinearity", "tanh")) if isinstance(told, dict) else "tanh"
 
 
-def weight_rows(data: bytes, cell: str) -> pa.Table:
-    """Rows of `weights` from a safetensors file with torch's names; tensors with other names are passed over.
+def recurrent_path(config: bytes) -> str:
+    """Where in the network its recurrent module is."""
+    return "recurrent" if architecture_of(config) else str(json.loads(config)["recurrent"])
+
+
+def weight_rows(data: bytes, cell: str, path: str) -> pa.Table:
+    """Rows of `weights` from a safetensors file, of the recurrent module at a path; other tensors are passed over.
 
     A neuron's row holds its rows of W and U, their absolute values, and its share of the biases and peepholes.
     """
     layers: dict[int, dict[str, np.ndarray]] = {}
+    prefix = f"{path}." if path else ""
     for name, values in load(data).items():
-        if match := _NAME.fullmatch(name):
+        if match := _NAME.fullmatch(name.removeprefix(prefix) if name.startswith(prefix) else ""):
             layers.setdefault(int(match[2]), {})[match[1]] = values.astype(np.float64)
     tables = [_layer_rows(layer, tensors, cell) for layer, tensors in sorted(layers.items())]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])

@@ -1,0 +1,40 @@
+"""Can a network be dumped at all? Asked on a few tokens, before anything is written.
+
+The dump pads sequences, so no step may see the steps after it, nor another sequence. Our own models are so by
+construction; others are tried.
+"""
+
+import numpy as np
+from torch import nn
+
+from pipeline.dumping.unroll import Block, unroll
+from pipeline.tasks.sequences import Sequences
+from schemas.errors import UsageError
+
+LENGTHS = (9, 5, 2, 1)
+TOLERANCE = 1e-4  # sums in another order differ in the last digits, another input in the first
+
+
+def check_sound(model: nn.Module, path: str, vocabulary_size: int) -> None:
+    """Run some sequences together and alone. Raises UsageError when they are not the same."""
+    ends = np.cumsum((0, *LENGTHS))
+    tokens = np.random.default_rng(0).integers(vocabulary_size, size=ends[-1], dtype=np.int32)
+    together = Sequences(np.arange(len(LENGTHS), dtype=np.int32), ends, tokens, np.zeros(len(tokens), bool))
+    (block,) = unroll(model, together, path)
+    for place in range(len(LENGTHS)):
+        (alone,) = unroll(model, together.take(place, place + 1), path)
+        if not _agree(block, alone, slice(int(ends[place]), int(ends[place + 1]))):
+            raise UsageError(
+                "what the model does at a step depends on the steps after it, or on the other sequences of its "
+                "batch (attention, a layer that reads backwards, BatchNorm?), so its values cannot be dumped by "
+                "sequence: use `with pipeline.capture(module)` in Python"
+            )
+
+
+def _agree(together: Block, alone: Block, here: slice) -> bool:
+    hidden = [
+        (together.signal(layer, "hidden_state")[:, here], alone.signal(layer, "hidden_state"))
+        for layer in range(len(together.layers))
+    ]
+    pairs = [(together.entropy[here], alone.entropy), *hidden]
+    return all(np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True) for one, other in pairs)
