@@ -23,6 +23,15 @@ trained elsewhere, which is called as model(tokens) and gives logits or (logits,
                 --vocabulary vocabulary.json --corpus texts/ --window 200
 """
 
+AUDIT = """\
+Recheck what a run has stored, in SQL, one line an invariant: digests, a row for each neuron and step, ranges, the
+states' equations on every row, and every gate from the checkpoint's weights on as many steps as a few seconds allow.
+Tolerances follow the stored precision. Exit code 3 when something is violated.
+
+  unrolled audit counting
+  unrolled audit counting --model lstm-1x10-seed0 --json
+"""
+
 STAGE_HELP = {
     "generate": "make the sequences",
     "train": "train every model of the grid",
@@ -98,7 +107,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--weights", metavar="FILE", help="its state_dict: .safetensors, .pt or .pth")
     network.add_argument("--vocabulary", metavar="FILE", help="JSON: a list of texts in the order of their tokens")
     network.add_argument("--corpus", nargs="+", metavar="PATH", help="text files, folders or globs to read")
-    network.add_argument("--window", type=int, metavar="N", help="characters of a sequence (128); 0: a whole file")
+    network.add_argument(
+        "--window", type=int, metavar="N", help="characters of a sequence, which begins afresh (128); 0: a file"
+    )
     network.add_argument("--sequences", type=_positive, metavar="N", help="how many to dump (all of them)")
     network.add_argument("--name", metavar="NAME", help="the run's (the module's)")
     network.add_argument("--tokenizer", metavar="P.M:F", help="text to tokens (a token a character)")
@@ -166,7 +177,13 @@ def _add_questions(
 def _add_audit(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
-    audit = commands.add_parser("audit", parents=[common], help="recheck stored rows against the cells' equations")
+    audit = commands.add_parser(
+        "audit",
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="recheck stored rows against the cells' equations",
+        description=AUDIT,
+    )
     audit.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
     audit.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (all of them)")
     audit.add_argument("--checkpoint", type=int, metavar="C", help="updates (all that were dumped)")

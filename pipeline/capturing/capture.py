@@ -79,7 +79,7 @@ class Call(dict[str, LayerSignals]):
 
     def __missing__(self, path: str) -> LayerSignals:
         """Raise UsageError with the known paths."""
-        raise unknown("recurrent module", path, self)
+        raise unknown("recurrent module", path, [known or '"" (the module itself)' for known in self])
 
 
 class Capture:

@@ -45,7 +45,7 @@ def unroll_module(
     if recurrent.is_step:
         return _unroll_step(recurrent, inputs, state)
     batch = _read_batch(module, recurrent, inputs)
-    batch = replace(batch, values=batch.values.clone())  # as for the output below: `x += lstm(x)[0]`
+    batch = replace(batch, values=_own_copy(batch.values))
     states = _read_state(recurrent, state, batch)
     current, layers = batch.values, []
     for index, ways in enumerate(recurrent.weights):
@@ -71,6 +71,16 @@ def flip(values: Tensor, lengths: Tensor | None) -> Tensor:
     backwards = lengths[:, None] - 1 - steps
     places = torch.where(backwards >= 0, backwards, steps)
     return values.gather(1, places[..., None].expand_as(values))
+
+
+def _own_copy(values: Tensor) -> Tensor:
+    """Inputs (batch, steps, features) that nobody else can change (`x += lstm(x)[0]`), steps first in memory.
+
+    That order is what the kernel reads; so there is one copy in all.
+    """
+    steps_first = values.transpose(0, 1)
+    copy = steps_first.contiguous()
+    return (copy.clone() if copy.data_ptr() == values.data_ptr() else copy).transpose(0, 1)
 
 
 @dataclass(frozen=True)
