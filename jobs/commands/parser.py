@@ -24,9 +24,9 @@ trained elsewhere, which is called as model(tokens) and gives logits or (logits,
 """
 
 AUDIT = """\
-Recheck what a run has stored, in SQL, one line an invariant: digests, a row for each neuron and step, ranges, the
-states' equations on every row, and every gate from the checkpoint's weights on as many steps as a few seconds allow.
-Tolerances follow the stored precision. Exit code 3 when something is violated.
+Recheck what a run has stored, in SQL, one line an invariant: digests, a row for each neuron and step, ranges,
+the states' equations on every row, and every gate from the checkpoint's weights on as many steps as a few seconds
+allow. Tolerances follow the stored precision. Exit code 3 when something is violated.
 
   unrolled audit counting
   unrolled audit counting --model lstm-1x10-seed0 --json
