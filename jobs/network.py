@@ -4,6 +4,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,9 @@ def make_module(model: str, code: str) -> nn.Module:
     except ValueError:  # a callable that does not tell its arguments
         pass
     try:
-        module = factory()
-    except Exception as error:  # noqa: BLE001  # it is someone else's code
+        with redirect_stdout(sys.stderr):  # what it prints is no data of ours
+            module = factory()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # it is someone else's code
         raise UsageError(f"{model}() fails with {type(error).__name__}: {error}") from None
     if not isinstance(module, nn.Module):
         raise UsageError(f"{model}() gives a {type(module).__name__}, not a torch.nn.Module")
@@ -118,14 +120,15 @@ def import_callable(path: str, code: str) -> Callable[..., Any]:
         sys.path.insert(0, code)
     importlib.invalidate_caches()  # the file may be younger than the folder's listing
     try:
-        found: Any = importlib.import_module(package)
+        with redirect_stdout(sys.stderr):
+            found: Any = importlib.import_module(package)
     except ModuleNotFoundError as error:
         if error.name and (package == error.name or package.startswith(f"{error.name}.")):
             raise UsageError(
                 f"{path}: there is no Python module {error.name} in {Path(code)} or among the installed ones"
             ) from None
         raise UsageError(f"{path}: {package} needs the module {error.name}, which is not installed") from None
-    except Exception as error:  # noqa: BLE001  # it is someone else's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # it is someone else's code
         raise UsageError(f"{path}: importing {package} fails with {type(error).__name__}: {error}") from None
     for part in name.split("."):
         if not hasattr(found, part):

@@ -271,6 +271,7 @@ BAD: list[tuple[list[str], Callable[[], None] | None, str]] = [
     (["--model", "stranger:maek"], None, "stranger has no maek; it has "),
     (["--model", "stranger:nothing"], None, "stranger:nothing is a NoneType, not something to call"),
     (["--model", "broken:make"], written("broken.py", b"1/0"), "importing broken fails with ZeroDivisionError"),
+    (["--model", "leaving:make"], written("leaving.py", b"exit(3)"), "importing leaving fails with SystemExit"),
     (["--model", "needing:make"], written("needing.py", b"import nowhere"), "needs the module nowhere"),
     (["--model", "stranger:needs"], None, "stranger:needs(size) needs arguments"),
     (["--model", "stranger:number"], None, "stranger:number() gives a int, not a torch.nn.Module"),
