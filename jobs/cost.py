@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 
 from jobs.context import Run
-from jobs.dump import kept_layers, kept_signals, pieces_of
+from jobs.dump import pieces_of, values_per_step
 from jobs.generate import SEQUENCES_PER_SHARD
 from jobs.progress import short
 from jobs.trial import Trial, peak_memory, try_dump
@@ -23,7 +23,6 @@ from pipeline.storage.manifests import LAKE, read_manifest
 from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.trainer import Trainer
 from schemas.corpus import SPLITS
-from schemas.experiment import ModelSpec
 from schemas.stages import expected_units
 
 SAMPLE = 200  # sequences of a split that are made to learn their length and characters
@@ -152,7 +151,7 @@ def _annotate(run: Run, steps: dict[str, float]) -> Cost:
 def _score(run: Run, steps: dict[str, float]) -> Cost:
     experiment = run.experiment
     checkpoints, hypotheses = len(experiment.dumped_checkpoints), len(experiment.score.hypotheses)
-    signals = [_signals(run, model) for model in run.models]
+    signals = [values_per_step(experiment, model) for model in run.models]
     values = sum(signals) * checkpoints * experiment.corpus.probe * steps["probe"]
     rows = sum(signals) * checkpoints * hypotheses * 2
     seconds = values * hypotheses / SCORED_PER_SECOND
@@ -165,12 +164,6 @@ def _extrapolate(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     models, settings = len(run.models), run.experiment.extrapolate
     asked = models * settings.maximum * settings.samples
     return Cost(models, models * settings.maximum, models * 3_000, asked * 2e-3)
-
-
-def _signals(run: Run, model: ModelSpec) -> int:
-    """Neuron-signals of a model at one step."""
-    layers = len(kept_layers(run.experiment, model.layers))
-    return layers * model.hidden_size * len(kept_signals(run.experiment, model.cell))
 
 
 _COSTS = {

@@ -85,7 +85,7 @@ def dump_sequences(
         with Ahead() as ahead:
             for block in unroll(model, sequences, path):
                 for layer, shard, audit in shards:
-                    ahead.call(_append, shard, block, layer, names, settings.precision)
+                    ahead.call(append_block, shard, block, layer, names, settings.precision)
                     audit.add(block.layers[layer])
                 if not predictions:  # once a piece
                     shards[-1][2].add_own(model.get_submodule(path), block.layers)
@@ -123,26 +123,28 @@ def kept_layers(experiment: Experiment, layers: int) -> list[int]:
     return [layer for layer in range(layers) if asked == "all" or layer in asked]
 
 
+def values_per_step(experiment: Experiment, model: ModelSpec) -> int:
+    """How many values of a model are written at each step."""
+    layers, signals = kept_layers(experiment, model.layers), kept_signals(experiment, model.cell)
+    return len(layers) * model.hidden_size * len(signals)
+
+
+def append_block(shard: TileWriter, block: Block, layer: int, names: Sequence[str], precision: str) -> None:
+    """Write one layer of a block as tiles."""
+    for tile in activation_tiles(block, layer, names, precision):
+        shard.append(tile)
+
+
 def _shard(piece: Piece, partition: dict[str, object]) -> TileWriter:
     level = LEVELS[piece.run.experiment.dump.precision]
     return TileWriter(piece.run.folder, ACTIVATIONS, partition, piece.index, piece.fingerprint, level)
-
-
-def _append(shard: TileWriter, block: Block, layer: int, names: Sequence[str], precision: str) -> None:
-    for tile in activation_tiles(block, layer, names, precision):
-        shard.append(tile)
 
 
 def pieces_of(
     experiment: Experiment, model: ModelSpec, checkpoint: int, mean_steps: float
 ) -> tuple[list[dict[str, object]], list[float]]:
     """The arguments of one checkpoint's pieces, and the values that each makes."""
-    values = (
-        mean_steps
-        * len(kept_layers(experiment, model.layers))
-        * model.hidden_size
-        * len(kept_signals(experiment, model.cell))
-    )
+    values = mean_steps * values_per_step(experiment, model)
     block = experiment.dump.sequences_per_shard or max(1, int(VALUES_PER_PIECE / max(1.0, values)))
     pieces: list[dict[str, object]] = []
     sizes = []

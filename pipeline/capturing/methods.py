@@ -27,8 +27,7 @@ from torch.nn.functional import linear
 from pipeline.capturing import workspace
 from pipeline.models import cells
 from pipeline.models.cells import Signals, State, Weights, zero_state
-
-FUSED = ("rnn", "lstm", "gru")
+from pipeline.models.recurrent_lm import FUSED
 
 
 def unroll(

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from jobs.ahead import Ahead
-from jobs.dump import LEVELS
+from jobs.dump import LEVELS, append_block
 from pipeline.dumping.audit import Audit
-from pipeline.dumping.rows import activation_tiles
 from pipeline.dumping.unroll import Block
 from pipeline.storage.folder import Folder
 from pipeline.storage.tiles import TileWriter
@@ -29,7 +28,7 @@ def write_blocks(root: Path | str, blocks: Iterable[Block], layers: int, precisi
         with Ahead() as ahead:
             for block in blocks:
                 for layer, shard, audit in shards:
-                    ahead.call(_append, shard, block, layer, precision)
+                    ahead.call(append_block, shard, block, layer, CELL_SIGNALS["lstm"], precision)
                     audit.add(block.layers[layer])
         for _, _, audit in shards:
             audit.require(1e-5, "the benchmark's network")
@@ -43,8 +42,3 @@ def joined(blocks: Iterable[Block], layers: int) -> list[dict[str, np.ndarray]]:
         {name: np.concatenate([block.signal(layer, name) for block in parts], 1) for name in CELL_SIGNALS["lstm"]}
         for layer in range(layers)
     ]
-
-
-def _append(shard: TileWriter, block: Block, layer: int, precision: str) -> None:
-    for tile in activation_tiles(block, layer, CELL_SIGNALS["lstm"], precision):
-        shard.append(tile)
