@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from jobs.context import Run, find_run
 from jobs.run import STAGES, run_stages
 from jobs.runners.local import LocalRunner
 from schemas.parse import parse_experiment
+from tests.s3 import BUCKET, localbucket_server, moto_server, s3_environment
 
 # A contract's tests are inherited by every member on purpose; without a database nothing is replayed wrongly.
 INHERITED = [HealthCheck.differing_executors]
@@ -80,8 +82,9 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-        for name in ("RAY_ADDRESS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-            patch.delenv(name, raising=False)
+        for name in os.environ:
+            if name.startswith(("AWS_", "UNROLLED_")) or name == "RAY_ADDRESS":
+                patch.delenv(name)
         yield
 
 
@@ -91,3 +94,24 @@ def tiny_lake(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = tiny_run(tmp_path_factory.mktemp("tiny") / "lake")
     do_all(run)
     return run
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The endpoint of an S3 server that lives as long as the session."""
+    with moto_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def localbucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of an S3 server of another make."""
+    with localbucket_server(tmp_path_factory.mktemp("localbucket")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def s3_root(s3_server: str, tmp_path: Path) -> Iterator[str]:
+    """A root on S3 of this test alone; its server and keys are in the environment, as a user sets them."""
+    with s3_environment(s3_server):
+        yield f"s3://{BUCKET}/{tmp_path.name}-{uuid.uuid4().hex[:8]}"

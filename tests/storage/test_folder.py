@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from pipeline.storage.folder import Folder
 from schemas.errors import StorageError, UsageError
+from tests.s3 import BUCKET, s3_environment
 
 
 class FolderContract:
@@ -92,6 +94,23 @@ class TestMemory(FolderContract):
     @pytest.fixture
     def folder(self) -> Folder:
         return Folder(f"memory://{uuid.uuid4().hex}")
+
+
+class TestS3(FolderContract):
+    """Moto."""
+
+    @pytest.fixture
+    def folder(self, s3_root: str) -> Folder:
+        return Folder(s3_root)
+
+
+class TestLocalBucket(FolderContract):
+    """An S3 of another make."""
+
+    @pytest.fixture
+    def folder(self, localbucket: str) -> Iterator[Folder]:
+        with s3_environment(localbucket):
+            yield Folder(f"s3://{BUCKET}/{uuid.uuid4().hex}")
 
 
 def test_an_unknown_scheme_is_an_error_of_use() -> None:
