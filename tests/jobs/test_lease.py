@@ -70,9 +70,9 @@ def test_a_second_driver_may_wait(folder: Folder) -> None:
 def test_a_holder_that_was_held_up_loses_and_is_told(folder: Folder, elsewhere: None) -> None:
     first = Lease(folder, RUN)
     first.__enter__()
-    pulse, first._pulse = first._pulse, lambda _: None  # type: ignore[method-assign]
+    pulse, first._pulse = first._pulse, lambda _: None  # type: ignore[method-assign, assignment]
     with Lease(folder, RUN) as second:
-        first._pulse = pulse  # type: ignore[method-assign]
+        first._pulse = pulse  # type: ignore[method-assign, assignment]
         end = time.monotonic() + 10
         while not first._lost and time.monotonic() < end:
             time.sleep(0.05)
