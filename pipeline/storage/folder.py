@@ -185,7 +185,7 @@ class Folder:
         try:
             made = self.create(probe, b"")
             refused = not self.create(probe, b"again")
-            self.remove(probe)
+            self.remove_all([probe])
         except FileNotFoundError:
             raise UsageError(
                 f"the root {self.root} cannot be written: there is no such bucket; make it first"
