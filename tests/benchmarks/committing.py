@@ -32,7 +32,8 @@ FULL, QUICK = Sizes(15, (100_000, 10_000_000, 60_000_000)), Sizes(1, (1_000,))
 def run(*, quick: bool) -> Theme:
     """Each size, on both stores."""
     sizes = QUICK if quick else FULL
-    rows, raw = [], {}
+    rows: list[tuple[str, ...]] = []
+    raw: dict[str, object] = {}
     for store, opened in (("disk", _disk), ("S3", _s3)):
         with opened() as folder:
             for size in sizes.bytes:
@@ -50,9 +51,9 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Committing",
         method=(
-            f"Milliseconds a shard of random bytes, {sizes.rounds} alternations. Bare: on the disk a file written and "
-            "synced, on S3 one PUT without a condition (moto, in this process). Commit: a temporary name and a hard "
-            "link, or a create-only PUT, from 16 MiB in parts; with the digest. Record: the piece's record besides."
+            f"Milliseconds a shard of random bytes, {sizes.rounds} alternations. Bare: on the disk a file written "
+            "and synced, on S3 one PUT without a condition (moto, in this process). Commit: a temporary name and a "
+            "hard link, or a create-only PUT, from 16 MiB in parts; with the digest. Record: the piece's besides."
         ),
         header=("shard", "bare", "commit", "commit and record", "more, ms"),
         rows=rows,

@@ -1,4 +1,4 @@
-"""Resuming: a stage whose pieces are all done but for the manifest, and one that is complete, by number of shards."""
+"""Resuming: a stage that lacks its manifest alone, and one that is complete, by number of shards."""
 
 import tempfile
 import time
@@ -51,16 +51,16 @@ def run(*, quick: bool) -> Theme:
         for shards in sizes.s3:
             requests: list[int] = []
             root = f"s3://{BUCKET}/resuming-{shards}"
-            seconds = _measured(root, shards, lambda: requests.append(len(proxy.take())))
+            seconds = _measured(root, shards, lambda to=requests: to.append(len(proxy.take())))
             counts = requests[1:]
             rows.append((f"S3, {shards:,}", *(number(s) for s in seconds), *(f"{count:,}" for count in counts)))
             raw[f"S3 {shards}"] = {"seconds": seconds, "requests": counts}
     return Theme(
         title="Resuming",
         method=(
-            "One unit of so many finished shards. To finish: every record is read, every shard listed and its rows "
-            "read back from its footer, and the manifest written. Complete: the same call again. S3 is moto, in this "
-            "process, behind a proxy that counts; its time is mostly the server's."
+            "One unit of so many finished shards. To finish: every record is read, every shard listed and its "
+            "rows read back from its footer, and the manifest written. Complete: the same call again. S3 is moto, "
+            "in this process, behind a proxy that counts; its time is mostly the server's."
         ),
         header=("shards", "to finish, s", "complete, s", "requests to finish", "requests when complete"),
         rows=rows,

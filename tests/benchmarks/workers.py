@@ -43,9 +43,9 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Workers",
         method=(
-            f"The dump stage of a {sizes.network} LSTM on Python source, {values / 1e6:.0f} M values in {sizes.shards} "
-            "pieces, on a Ray of one core and of two; starting Ray and its processes is not timed (the first pieces "
-            "are made, taken away, and made again)."
+            f"The dump stage of a {sizes.network} LSTM on Python source, {values / 1e6:.0f} M values in "
+            f"{sizes.shards} pieces, on a Ray of one core and of two; starting Ray and its processes is not timed "
+            "(all pieces are made, taken away, and made again)."
         ),
         header=("workers", "M values/s", "speed-up"),
         rows=[
