@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from schemas.parse import parse_experiment
 from schemas.scores import ANNOTATIONS
 from schemas.stages import WHOLE
 from tests.benchmarks.measure import Theme, number
-from tests.counting import counting_proxy
+from tests.counting import Requests, counting_proxy
 from tests.s3 import BUCKET, moto_server, s3_environment
 
 
@@ -49,10 +50,10 @@ def run(*, quick: bool) -> Theme:
         proxy = stack.enter_context(counting_proxy(server, Path(temporary)))
         stack.enter_context(s3_environment(proxy.endpoint))
         for shards in sizes.s3:
-            requests: list[int] = []
-            root = f"s3://{BUCKET}/resuming-{shards}"
-            seconds = _measured(root, shards, lambda to=requests: to.append(len(proxy.take())))
-            counts = requests[1:]
+            counts: list[int] = []
+            count = partial(_count, proxy, counts)
+            seconds = _measured(f"s3://{BUCKET}/resuming-{shards}", shards, count)
+            counts = counts[1:]  # without those of the setting up
             rows.append((f"S3, {shards:,}", *(number(s) for s in seconds), *(f"{count:,}" for count in counts)))
             raw[f"S3 {shards}"] = {"seconds": seconds, "requests": counts}
     return Theme(
@@ -67,6 +68,10 @@ def run(*, quick: bool) -> Theme:
         notes=["Goal: linear at worst, and under 10 s for 10,000 shards on a disk."],
         raw=raw,
     )
+
+
+def _count(proxy: Requests, counts: list[int]) -> None:
+    counts.append(len(proxy.take()))
 
 
 def _measured(root: str, shards: int, between: Callable[[], object] = lambda: None) -> list[float]:
