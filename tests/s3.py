@@ -44,7 +44,7 @@ def localbucket_server(folder: Path) -> Iterator[str]:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait(address)
+        wait(address)
         yield address
     finally:
         server.terminate()
@@ -71,7 +71,7 @@ def make_bucket(endpoint: str) -> None:
             raise
 
 
-def _wait(address: str, seconds: float = 30) -> None:
+def wait(address: str, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while True:
         try:

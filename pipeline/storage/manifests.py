@@ -15,6 +15,7 @@ from schemas.errors import UsageError
 from schemas.manifest import Manifest, Plan, Record, RunRecord
 
 LAKE = "_meta/lake.json"
+RUN, PLAN, MANIFEST = "run.json", "plan.json", "manifest.json"
 
 
 def prepare_lake(folder: Folder) -> None:
@@ -26,9 +27,14 @@ def prepare_lake(folder: Folder) -> None:
 
 def check_lake(folder: Folder) -> None:
     """Raise UsageError when there is no lake, or one of another format version."""
-    if not folder.exists(LAKE):
+    check_format(folder, folder.read_if_there(LAKE))
+
+
+def check_format(folder: Folder, data: bytes | None) -> None:
+    """The same, of what lake.json holds, None when it is not there."""
+    if data is None:
         raise UsageError(f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`")
-    version = json.loads(folder.read(LAKE)).get("format_version")
+    version = json.loads(data).get("format_version")
     if version != FORMAT_VERSION:
         raise UsageError(
             f"the lake at {folder.root} has format version {version}, this unrolled reads {FORMAT_VERSION}: "
