@@ -20,7 +20,7 @@ from tests.ports import free_port
 from tests.s3 import wait
 
 # Of one connection alone, and so not handed on.
-HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
 
 
 class Request(NamedTuple):
@@ -74,7 +74,6 @@ def serve(port: int, upstream: str, milliseconds: float, log: Path) -> None:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
-        wbufsize = 1 << 16
 
         def setup(self) -> None:
             super().setup()
@@ -99,7 +98,6 @@ def serve(port: int, upstream: str, milliseconds: float, log: Path) -> None:
             self.send_header("Content-Length", length or "0")
             self.end_headers()
             self.wfile.write(data)
-            self.wfile.flush()
             path, _, query = self.path.partition("?")
             out.write(json.dumps([self.command, unquote(path), query, answer.status, len(data)]) + "\n")
 
