@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.storage.cache import Cache, read_documents
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, RUN, check_format
+from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, RUN, check_format, unseal_at
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
@@ -104,11 +104,11 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
         parts = path.split("/")
         run = parts[1].removeprefix("run=")
         if _name(path) == RUN:
-            runs[run] = RunRecord.model_validate_json(documents[path])
+            runs[run] = unseal_at(RunRecord, folder, path, documents[path])
         elif _name(path) == PLAN:
             begun[run].append((parts[2], "/".join(parts[3:-1])))
         elif _name(path) == MANIFEST:
-            manifests[run].append(Manifest.model_validate_json(documents[path]))
+            manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
     return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs})
 
 

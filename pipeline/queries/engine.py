@@ -34,6 +34,9 @@ CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
 # An object is never changed, so what was read of it stays true for as long as the lake is open.
 _CACHES = ("set parquet_metadata_cache = true", "set validate_external_file_cache = 'NO_VALIDATION'")
 
+# What httpfs takes from the surroundings when it is loaded, and `duckdb_settings()` would show.
+_TAKEN = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token")
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -76,7 +79,8 @@ def attach(connection: duckdb.DuckDBPyConnection, folder: Folder, objects: Liste
         execute(setting)
     engine = choose_engine(connection) if folder.s3 else Engine("fsspec", "not S3")
     if engine.name == "httpfs" and folder.s3:
-        execute("set enable_global_s3_configuration = false")
+        for name in _TAKEN:
+            execute(f"set {name} = ''")
         execute("set enable_http_metadata_cache = true")
         execute("set httpfs_connection_caching = true")
         execute("set s3_url_compatibility_mode = true")  # a name is a name: no pattern, no query

@@ -139,9 +139,13 @@ class Views:
         return f"select * from ({body}) left join (values {', '.join(status)}) as s(run, status) using (run)"
 
     def _lock_down(self) -> None:
-        allowed = [self._folder.address("")]
-        if self._cache:
-            allowed.append(f"{self._cache.shards}/")
-        self._connection.execute(f"set allowed_directories = [{', '.join(map(quoted, allowed))}]")
+        folders = [f"{self._cache.shards}/"] if self._cache else []
+        if self._objects and self.way == "httpfs":
+            # Not their folder: httpfs resolves the dots of s3://bucket/root/../other only when that was let pass.
+            objects = self._addresses(o for table in TABLES for o in self._catalog.objects(table))
+            self._connection.execute(f"set allowed_paths = [{', '.join(map(quoted, objects))}]")
+        else:
+            folders.append(self._folder.address(""))
+        self._connection.execute(f"set allowed_directories = [{', '.join(map(quoted, folders))}]")
         self._connection.execute("set enable_external_access = false")
         self._connection.execute("set lock_configuration = true")

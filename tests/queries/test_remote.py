@@ -283,6 +283,9 @@ def test_an_audit_holds_on_s3_and_finds_what_was_changed(remote: Remote, way: st
         "from glob('s3://{bucket}/*')",
         "from read_text('{root}-beside/secret.txt')",
         "from read_text('{root}/../secret.txt')",
+        "from read_text('{root}/_meta/lake.json')",
+        "from read_text('{shards}/../documents/*')",
+        "from read_text('{shards}/../../../*')",
     ],
 )
 def test_nothing_else_can_be_reached(remote: Remote, way: str, cache: Path, query: str) -> None:
@@ -290,9 +293,10 @@ def test_nothing_else_can_be_reached(remote: Remote, way: str, cache: Path, quer
     Folder(f"{remote.root}-beside").replace("secret.txt", b"secret")
     lake = remote.open()
     lake.fetch("from steps limit 1")
+    (shards,) = cache.glob("*/shards")
     remote.requests.take()
     try:
-        found = lake.fetch(query.format(root=remote.root, bucket=BUCKET, cache=cache))
+        found = lake.fetch(query.format(root=remote.root, bucket=BUCKET, cache=cache, shards=shards))
         assert found.num_rows == 0
     except (UsageError, StorageError):
         pass
