@@ -32,7 +32,7 @@ CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 # An object is never changed, so what was read of it stays true for as long as the lake is open.
-_CACHES = ("set parquet_metadata_cache = true", "set validate_external_file_cache = 'NO_VALIDATION'")
+_CACHES = ("parquet_metadata_cache = true", "validate_external_file_cache = 'NO_VALIDATION'")
 
 # What httpfs takes from the surroundings when it is loaded, and `duckdb_settings()` would show.
 _TAKEN = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token")
@@ -73,17 +73,17 @@ def attach(connection: duckdb.DuckDBPyConnection, folder: Folder, objects: Liste
     Raises UsageError as `choose_engine` does.
     """
     execute = connection.execute
-    execute("set allow_persistent_secrets = false")
-    execute(f"set threads = {max(THREADS, os.cpu_count() or 1)}")
+    execute("set global allow_persistent_secrets = false")
+    execute(f"set global threads = {max(THREADS, os.cpu_count() or 1)}")
     for setting in _CACHES:
-        execute(setting)
+        execute(f"set global {setting}")
     engine = choose_engine(connection) if folder.s3 else Engine("fsspec", "not S3")
     if engine.name == "httpfs" and folder.s3:
         for name in _TAKEN:
-            execute(f"set {name} = ''")
-        execute("set enable_http_metadata_cache = true")
-        execute("set httpfs_connection_caching = true")
-        execute("set s3_url_compatibility_mode = true")  # a name is a name: no pattern, no query
+            execute(f"set global {name} = ''")
+        execute("set global enable_http_metadata_cache = true")
+        execute("set global httpfs_connection_caching = true")
+        execute("set global s3_url_compatibility_mode = true")  # a name is a name: no pattern, no query
         execute(_secret(folder.s3.connection(), folder.address("")))
     else:
         connection.register_filesystem(objects)

@@ -66,9 +66,10 @@ class Views:
             return
         words = query.lower()
         every = "query" in words  # query() and query_table() take a name that may be put together as they run
+        needed = [table for table in TABLES.values() if every or table.name in words]
         with self._lock:
-            for table in TABLES.values():
-                if (every or table.name in words) and not self._is_filled(table.name):
+            for table in needed:
+                if not self._is_filled(table.name):
                     self._fill(table)
 
     def reason(self, error: Exception) -> UnrolledError:
@@ -85,7 +86,7 @@ class Views:
 
     def _fill(self, table: Table) -> None:
         objects = self._catalog.objects(table.name)
-        files = self._in_cache(objects)
+        files = self._kept(objects, self._cache) if self._cache else {}
         far = [stored for stored in objects if stored.path not in files]
         assert self._objects is not None
         self._objects.add(far)
@@ -93,21 +94,22 @@ class Views:
         self._make(table, [str(file) for file in files.values()] + self._addresses(far))
         self._files[table.name] = list(files.values())
 
-    def _in_cache(self, objects: Collection[StoredObject]) -> dict[str, Path]:
+    def _kept(self, objects: Collection[StoredObject], cache: Cache) -> dict[str, Path]:
         """The files of small shards, by the shards' paths; those that are not there are read, up to a limit."""
-        if not self._cache:
-            return {}
         small = [stored for stored in objects if stored.bytes <= SMALL]
-        files = {stored.path: self._cache.shard(stored) for stored in small}
-        wanted, total = [], 0
+        files = {stored.path: cache.shard(stored) for stored in small}
+        wanted: dict[str, StoredObject] = {}
+        total = 0
         for stored in small:
             if files[stored.path] is None and total + stored.bytes <= AT_ONCE:
-                wanted.append(stored)
+                wanted[stored.path] = stored
                 total += stored.bytes
-        for path, data in self._folder.read_many(stored.path for stored in wanted).items():
-            self._cache.write_shard(next(stored for stored in wanted if stored.path == path), data)
-        files |= {stored.path: self._cache.shard(stored) for stored in wanted}
-        return {path: file for path, file in files.items() if file is not None}
+        for path, data in self._folder.read_many(wanted).items():
+            cache.write_shard(wanted[path], data)
+        files |= {path: cache.shard(stored) for path, stored in wanted.items()}
+        kept = {path: file for path, file in files.items() if file is not None and file.exists()}
+        cache.lend(kept.values())
+        return kept
 
     def _addresses(self, objects: Iterable[StoredObject]) -> list[str]:
         return [self._folder.address(stored.path) for stored in objects]

@@ -36,6 +36,7 @@ class Cache:
         self._home, self._limit = home, limit
         self._folder = home / sha256(lake.encode())[:16]
         self._room: int | None = None  # bytes; None before the first look
+        self._lent: set[Path] = set()
         self._lock = threading.Lock()
 
     @property
@@ -82,6 +83,10 @@ class Cache:
         if path is not None and sha256(data) == stored.sha256:
             self._put(path, data)
 
+    def lend(self, files: Iterable[Path]) -> None:
+        """Keep the files of some shards for as long as this object lives: a view reads them."""
+        self._lent |= set(files)
+
     def _shard_path(self, stored: StoredObject) -> Path | None:
         # A manifest may come from anywhere: its paths lead nowhere else.
         if ".." in stored.path.split("/") or not stored.sha256.isalnum() or _FOREIGN & set(str(self._home)):
@@ -103,7 +108,7 @@ class Cache:
         self._make_room(len(data))
 
     def _make_room(self, written: int) -> None:
-        """Remove what was not used for longest, when there is too much."""
+        """Remove what was not used for longest, when there is too much; what was just written last of all."""
         with self._lock:
             if self._room is not None:
                 self._room -= written
@@ -114,8 +119,9 @@ class Cache:
                     for _, size, path in files:
                         if total <= self._limit * _KEPT:
                             break
-                        _remove(path)
-                        total -= size
+                        if path not in self._lent:
+                            _remove(path)
+                            total -= size
                 self._room = self._limit - total
 
 

@@ -18,8 +18,11 @@ from pipeline.queries.engine import describe_engine
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, questions
 from pipeline.storage.folder import Folder
+from pipeline.storage.sealed import seal, unseal
 from schemas import TABLES
 from schemas.errors import StorageError, UsageError
+from schemas.fingerprint import sha256
+from schemas.manifest import Manifest
 from tests.conftest import do_all, tiny_run
 from tests.counting import Requests, counting_proxy
 from tests.s3 import BUCKET, KEYS, s3_environment
@@ -123,7 +126,7 @@ def test_answers_are_those_of_the_lake_on_disk(
 
 
 def test_only_what_manifests_list_is_read(remote: Remote, way: str, far: None) -> None:
-    lake = remote.open()
+    lake = pipeline.open(remote.run.root)
     stray = "activations/run=stray/model=m/checkpoint=1/layer=0/part-00000.parquet"
     Folder(remote.root).create(stray, b"no Parquet")
     Folder(remote.root).create("_meta/run=stray/dump/model=m/plan.json", b"{}")
@@ -131,12 +134,11 @@ def test_only_what_manifests_list_is_read(remote: Remote, way: str, far: None) -
         remote.requests.take()
         ask_all(remote.open(), remote.run.id)
         read = remote.read()
-        listed = {stored.path for table in TABLES for stored in lake.catalog.objects(table)}
-        assert listed & set(read) == listed
-        unlisted = set(read) - listed - {"list"}
-        assert unlisted
-        assert all(path.startswith("_meta/") and path.endswith((".json")) for path in unlisted)
-        assert not any(path.endswith("plan.json") or "/records/" in path for path in unlisted)
+        digests = {stored.path: stored.sha256 for table in TABLES for stored in lake.catalog.objects(table)}
+        assert {digests[path] for path in set(read) & set(digests)} == set(digests.values())
+        documents = set(read) - set(digests) - {"list"}
+        assert documents
+        assert all(path.endswith(("/lake.json", "/run.json", "/manifest.json")) for path in documents)
     finally:
         Folder(remote.root).remove("activations/run=stray")
         Folder(remote.root).remove("_meta/run=stray")
@@ -219,7 +221,10 @@ def test_a_bound_that_is_no_number(remote: Remote, monkeypatch: pytest.MonkeyPat
 
 def test_a_run_that_was_replaced_is_noticed(remote: Remote, way: str, tmp_path: Path) -> None:
     """The same names hold other bytes."""
-    settings = {"model": {"cell": ["gru"], "layers": [1]}, "dump": {"checkpoints": "last"}}
+    settings: dict[str, dict[str, object]] = {
+        "model": {"cell": ["gru"], "layers": [1]},
+        "dump": {"checkpoints": "last"},
+    }
     one, other = (tiny_run(tmp_path / name, **settings) for name in ("one", "other"))
     for run in (one, other):
         do_all(run)
@@ -235,13 +240,10 @@ def test_a_run_that_was_replaced_is_noticed(remote: Remote, way: str, tmp_path: 
 
 def rewrite(folder: Folder, table: str) -> None:
     """Give each shard of a table one row less, and say so in its manifest."""
-    from schemas.fingerprint import sha256
-    from schemas.manifest import Manifest
-
     for path in folder.list("_meta"):
         if not path.endswith("manifest.json"):
             continue
-        manifest = Manifest.model_validate_json(folder.read(path))
+        manifest = unseal(Manifest, folder.read(path), path, "")
         objects = []
         for stored in manifest.objects:
             if stored.table == table:
@@ -254,7 +256,7 @@ def rewrite(folder: Folder, table: str) -> None:
                 stored = stored.model_copy(update=change)  # noqa: PLW2901
             objects.append(stored)
         changed = manifest.model_copy(update={"objects": tuple(objects)})
-        folder.replace(path, changed.model_dump_json().encode())
+        folder.replace(path, seal(changed))
 
 
 def test_an_audit_holds_on_s3_and_finds_what_was_changed(remote: Remote, way: str) -> None:
@@ -308,7 +310,7 @@ def test_no_secret_is_shown(remote: Remote, way: str, far: None) -> None:
     for query in ("from duckdb_secrets()", "from duckdb_settings()", "from which_secret('{}/a', 's3')"):
         told = str(lake.fetch(query.format(remote.root)).to_pylist()) if way == "httpfs" else ""
         assert KEYS["AWS_SECRET_ACCESS_KEY"] not in told
-    with pytest.raises(duckdb.Error, match="locked|disabled"):
+    with pytest.raises(duckdb.Error, match=r"locked|disabled"):
         lake._connection.execute("set allow_unredacted_secrets = true")
     with pytest.raises(UsageError, match="only SELECT"):
         lake.fetch("create secret other (type s3, key_id 'x', secret 'y')")
@@ -343,7 +345,7 @@ def test_doctor_is_told_which_way_and_why(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv(engine.SETTING, "httpfs")
     wheel = f"httpfs {duckdb.__version__} from the wheel duckdb-extension-httpfs"
     assert describe_engine() == f"{wheel}, as UNROLLED_DUCKDB_FILES asks"
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=rf"(?s)pip install duckdb-extension-httpfs=={duckdb.__version__}"):
         describe_engine()
     monkeypatch.setenv(engine.SETTING, "fsspec")
