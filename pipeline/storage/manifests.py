@@ -16,7 +16,7 @@ from schemas.errors import StorageError, UsageError
 from schemas.manifest import Manifest, Plan, Record, RunRecord
 
 LAKE = "_meta/lake.json"
-PLAN, MANIFEST = "plan.json", "manifest.json"
+RUN, PLAN, MANIFEST = "run.json", "plan.json", "manifest.json"
 
 
 def prepare_lake(folder: Folder) -> None:
@@ -28,7 +28,11 @@ def prepare_lake(folder: Folder) -> None:
 
 def check_lake(folder: Folder) -> None:
     """Raise UsageError when there is no lake, or one of another format version."""
-    data = folder.read_if_there(LAKE)
+    check_format(folder, folder.read_if_there(LAKE))
+
+
+def check_format(folder: Folder, data: bytes | None) -> None:
+    """The same, of what lake.json holds, None when it is not there."""
     if data is None:
         raise UsageError(f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`")
     try:

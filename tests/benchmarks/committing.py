@@ -53,7 +53,7 @@ def run(*, quick: bool) -> Theme:
         method=(
             f"Milliseconds a shard of random bytes, {sizes.rounds} alternations. Bare: on the disk a file written "
             "and synced, on S3 one PUT without a condition (moto, in this process). Commit: a temporary name and "
-            "a hard link, or a create-only PUT, from 16 MiB in parts; with the digest. Record: the piece's besides."
+            "a hard link, or a create-only PUT, from 16 MiB in parts; with the digest. Record: its piece's, too."
         ),
         header=("shard", "bare", "commit", "commit and record", "more, ms"),
         rows=rows,
