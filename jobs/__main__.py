@@ -27,27 +27,33 @@ def main(arguments: list[str] | None = None) -> int:
         parser.print_help()
         return 2
     signal.signal(signal.SIGTERM, _terminate)
+    from jobs.secrets import hide_secrets_in_logs
     from schemas.errors import UnrolledError
 
+    hide_secrets_in_logs()
     try:
         _command(options.command)(options)
         sys.stdout.flush()
     except UnrolledError as error:
-        if options.debug:
-            raise
-        print(f"unrolled: {error}", file=sys.stderr)
+        _tell(error, str(error), debug=options.debug)
         return error.exit_code
     except KeyboardInterrupt:
         print("unrolled: stopped; the same command goes on from here", file=sys.stderr)
         return 128 + (_received[-1] if _received else signal.SIGINT)
     except BrokenPipeError:  # `unrolled sql … | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:  # the last resort
-        if options.debug:
-            raise
-        print(f"unrolled: a bug: {type(error).__name__}: {error}; --debug shows where", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001  # the last resort
+        _tell(error, f"a bug: {type(error).__name__}: {error}; --debug shows where", debug=options.debug)
         return 1
     return 0
+
+
+def _tell(error: Exception, words: str, *, debug: bool) -> None:
+    """An error on stderr, without secrets: in words, or all of it."""
+    from jobs.secrets import traceback_of
+    from schemas.redact import redact
+
+    print(traceback_of(error) if debug else f"unrolled: {redact(words)}", file=sys.stderr)
 
 
 def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argparse gives untyped options

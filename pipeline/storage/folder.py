@@ -13,6 +13,7 @@ from pipeline.storage.local import TEMPORARY, LocalStore
 from pipeline.storage.s3 import S3Store, s3_options
 from pipeline.storage.store import GeneralStore, Leftover, Pending, Store
 from schemas.errors import StorageError, UsageError
+from schemas.redact import refuse_secret
 
 _DAY = 86_400.0  # seconds
 # Their create-only writes are one atomic request (memory's: one process). Elsewhere a look comes before the write.
@@ -24,6 +25,7 @@ class Folder:
     """Objects below a root, named by paths relative to it."""
 
     def __init__(self, root: str) -> None:
+        refuse_secret(root, "the root")
         self.root = root.rstrip("/") or "/"
         scheme = self.root.split("://")[0] if "://" in self.root else "file"
         options = s3_options() if scheme in ("s3", "s3a") else {}

@@ -342,11 +342,11 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    from schemas.errors import UsageError
-
-    with pytest.raises(UsageError):
-        main(["sql", "select 1", "--root", str(tmp_path), "--debug"])
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["sql", "select 1", "--root", str(tmp_path), "--debug"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Traceback (most recent call last):")
+    assert "UsageError: there is no lake at" in told
 
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
