@@ -60,10 +60,12 @@ def removable(catalog: Catalog, listing: Mapping[str, int], held: Collection[str
     listed = {stored.path for run in catalog.manifests.values() for one in run for stored in one.objects}
     complete = {run for run, status in catalog.status.items() if status == "complete"}
     units = {(run, one.plan.stage, one.plan.unit) for run, all_ in catalog.manifests.items() for one in all_}
+    # A run without run.json that has manifests was not removed by us: what they list is not known here.
+    strange = {run_of(path) for path in listing if path.endswith("/manifest.json")} - set(catalog.runs)
     found = []
     for path, size in listing.items():
         run = run_of(path)
-        if run is None or run in held or path in listed:
+        if run is None or run in held or run in strange or path in listed:
             continue
         kind = _kind(path, run, catalog, complete, units)
         if kind:
@@ -76,7 +78,7 @@ def _kind(
 ) -> str | None:
     """Why an object of a run may go, that no manifest lists; None: it stays."""
     if run not in catalog.runs:
-        return None if run in catalog.manifests else HALF_REMOVED
+        return HALF_REMOVED
     if is_data(path):
         return UNLISTED if run in complete else None
     place = path.removeprefix(f"_meta/run={run}/")

@@ -106,10 +106,10 @@ class Folder:
 
     def read_parts(self, parts: Mapping[str, tuple[int, int | None]]) -> dict[str, bytes]:
         """A part of each of many objects, from its first byte up to (without) its last, None for the end."""
-        if self.is_local:
+        if self.is_local or not parts:
             return {path: self._part(path, *part) for path, part in parts.items()}
         full = [self._full(path) for path in parts]
-        starts, ends = zip(*parts.values(), strict=True) if parts else ((), ())
+        starts, ends = zip(*parts.values(), strict=True)
         whole = not any(starts) and not any(ends)
         with told(f"cannot read from {self.root}"):
             if whole:
