@@ -13,8 +13,8 @@ _received: list[int] = []  # signals, so that the exit code can tell which it wa
 def main(arguments: list[str] | None = None) -> int:
     """Do what was typed; give the exit code.
 
-    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed or stored rows are wrong, 5 storage, 130 and 143
-    signals. (4, another run holds the lease, waits for leases.)
+    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed or stored rows are wrong, 4 another driver works on
+    the run, 5 storage, 130 and 143 signals.
     """
     parser = make_parser()
     options = parser.parse_args(arguments)
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     hide_secrets_in_logs()
     try:
-        _command(options.command)(options)
+        _command(options.command, getattr(options, "action", ""))(options)
         sys.stdout.flush()
     except UnrolledError as error:
         _tell(error, str(error), debug=options.debug)
@@ -56,15 +56,16 @@ def _tell(error: Exception, words: str, *, debug: bool) -> None:
     print(traceback_of(error) if debug else f"unrolled: {redact(words)}", file=sys.stderr)
 
 
-def _command(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argparse gives untyped options
+def _command(name: str, action: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argparse gives untyped options
     if name == "run" or name in STAGES:
         from jobs.commands import stages  # with torch, which takes a second
 
         return stages.run if name == "run" else stages.one_stage
-    from jobs.commands import audit, questions, runs
+    from jobs.commands import audit, clearing, questions, runs
 
-    commands = {"sql": questions.sql, "top": questions.top, "show": questions.show}
-    return {"audit": audit.audit, "runs": runs.runs, **commands}[name]
+    commands = {"sql": questions.sql, "top": questions.top, "show": questions.show, "gc": clearing.collect}
+    removals = {"rm": clearing.remove, "gc": clearing.collect}
+    return {"audit": audit.audit, "runs": removals.get(action, runs.runs), **commands}[name]
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """What may go: decided from a lake's catalog and a listing of it, and from nothing else.
 
     half-removed      what belongs to no run of the lake: a removal that was killed took its run.json first
-    unlisted          shards and checkpoints of a complete run that no manifest lists: a zombie's, after all was done
+    unlisted          shards and checkpoints of a complete run that no manifest lists, from a zombie
     resume-state      of a unit that is complete
     dead-lease        of a complete run that no driver works on
     temporary, upload a killed writer's; the folder knows them by their age

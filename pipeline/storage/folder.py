@@ -9,7 +9,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.storage.failures import status_of, storage_error, told
-from pipeline.storage.local import TEMPORARY, LocalStore
+from pipeline.storage.local import TEMPORARY, LocalStore, prune
 from pipeline.storage.s3 import S3Store, s3_options
 from pipeline.storage.store import GeneralStore, Leftover, Pending, Store
 from schemas.errors import StorageError, UsageError
@@ -169,6 +169,12 @@ class Folder:
             for name in full:
                 with suppress(FileNotFoundError):
                     self._files.rm_file(name)
+
+    def prune(self, prefix: str) -> None:
+        """Remove folders below a prefix, and itself, that hold nothing. Only disks have such."""
+        if self.is_local:
+            with told(f"cannot remove {self.address(prefix)}"):
+                prune(self._full(prefix))
 
     def leftovers(self, older_than: float = _DAY) -> Sequence[Leftover]:
         """What writers that were killed at least so many seconds ago have left behind."""
