@@ -8,7 +8,7 @@ With a theme's name it prints that theme, and writes nothing.
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import capturing, dumping, layouts, memory, peers, precision, reading, training
+from tests.benchmarks import capturing, dumping, layouts, memory, peers, precision, reading, remote, training
 from tests.benchmarks.page import Page, table, write_page
 
 ALTERNATED = (
@@ -56,6 +56,16 @@ PAGES = {
             *LOCAL,
             "Other questions than one neuron's greatest values; SQL over arrays and pickles, which have none.",
             "Padding, sequences of several lengths, and tools that see no LSTM at all.",
+        ),
+    ),
+    "sql-on-s3": Page(
+        "SQL on S3",
+        {"remote": remote.run},
+        "A figure is a median, with the least and the greatest in brackets. The ways took turns in one process.",
+        (
+            "A real network: a delay is added to each request, and bytes then come as fast as the loopback gives them.",
+            "TLS, and more than one reader at a time.",
+            "A store on disk that is cold.",
         ),
     ),
     "precision": Page(
