@@ -21,6 +21,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
         "peers": ("## Peers", "ours, exact", "## Not measured"),
         "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
         "precision": ("## Precision", "bfloat16", "## Not measured"),
+        "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),
     }
     assert pages.keys() == headings.keys()
     for name, page in pages.items():

@@ -111,6 +111,11 @@ class Journal:
         start = f"{unit_folder(self._run, self._stage, unit)}/records/"
         return self._read(Record, [path for path in self._paths if path.startswith(start)])
 
+    def states(self, unit: str) -> list[str]:
+        """The paths of the states that a unit's pieces would resume from."""
+        start = f"{unit_folder(self._run, self._stage, unit)}/resume/"
+        return [path for path in self._paths if path.startswith(start)]
+
     def _documents(self, kind: type[Document], name: str) -> list[Document]:
         return self._read(kind, [path for path in self._paths if path.endswith(f"/{name}")])
 

@@ -8,7 +8,20 @@ With a theme's name it prints that theme, and writes nothing.
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import capturing, dumping, layouts, memory, peers, precision, reading, remote, training
+from tests.benchmarks import (
+    capturing,
+    committing,
+    dumping,
+    layouts,
+    memory,
+    peers,
+    precision,
+    reading,
+    remote,
+    resuming,
+    training,
+    workers,
+)
 from tests.benchmarks.page import Page, table, write_page
 
 ALTERNATED = (
@@ -63,9 +76,18 @@ PAGES = {
         {"remote": remote.run},
         "A figure is a median, with the least and the greatest in brackets. The ways took turns in one process.",
         (
-            "A real network: a delay is added to each request, and bytes then come as fast as the loopback gives them.",
+            "A real network: a delay is added to each request, the bytes then come at the loopback's speed.",
             "TLS, and more than one reader at a time.",
             "A store on disk that is cold.",
+        ),
+    ),
+    "storage": Page(
+        "Storage",
+        {"committing": committing.run, "resuming": resuming.run, "workers": workers.run},
+        ALTERNATED,
+        (
+            "AWS itself, or any store across a network: S3 is a server in this machine's memory.",
+            "More than two workers, and more than one machine.",
         ),
     ),
     "precision": Page(

@@ -1,8 +1,8 @@
 """SQL on S3: a lake copied to a store on the loopback address, asked by httpfs and by our own file system.
 
-The store is LocalBucket, in a process of its own, behind a proxy that counts requests and adds the time that the way
-to a store takes. A *call* opens the lake and asks one question. Before the *first* call the cache on disk is empty;
-the *second* finds what the first left there, and nothing in memory: the lake is opened afresh.
+The store is LocalBucket, in a process of its own, behind a proxy that counts requests and adds the time that the
+way to a store takes. A *call* opens the lake and asks one question. Before the *first* call the cache on disk is
+empty; the *second* finds what the first left there, and nothing in memory: the lake is opened afresh.
 """
 
 import os
@@ -67,7 +67,7 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="SQL on S3",
         method=(
-            f"{values / 1e6:.1f} M values ({sizes.probe} sequences of {WINDOW} steps, {sizes.network} LSTM, exact) "
+            f"{values / 1e6:.1f} M values ({sizes.probe} sequences of {WINDOW} steps, {sizes.network} LSTM), "
             "dumped by the stages to disk and copied to LocalBucket. A call is `pipeline.open(root)` and one "
             f"question: medians of {rounds}, in milliseconds, with requests and MB of answers beside them. Behind "
             "each question stands the delay that the proxy adds to a request. First: nothing on disk; second: a "

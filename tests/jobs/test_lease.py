@@ -72,7 +72,7 @@ def test_a_holder_that_was_held_up_loses_and_is_told(folder: Folder, elsewhere: 
     first.__enter__()
     pulse, first._pulse = first._pulse, lambda _: None  # type: ignore[method-assign, assignment]
     with Lease(folder, RUN) as second:
-        first._pulse = pulse  # type: ignore[method-assign, assignment]
+        first._pulse = pulse  # type: ignore[method-assign]
         end = time.monotonic() + 10
         while not first._lost and time.monotonic() < end:
             time.sleep(0.05)
