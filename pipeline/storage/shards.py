@@ -91,7 +91,7 @@ def describe(folder: Folder, path: str, table: str | None = None) -> StoredObjec
 
 
 def count_rows(folder: Folder, path: str, data: bytes) -> int:
-    """The rows that the footer of a shard's bytes tells. Raises StorageError when they are no whole Parquet file."""
+    """The rows that a shard's footer tells. Raises StorageError when its bytes are no whole Parquet file."""
     rows: int = _parsed(folder, path, data).num_rows
     return rows
 
