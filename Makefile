@@ -40,6 +40,7 @@ bench: setup                     ## the pages of docs/benchmarks, but for the pe
 	$(BIN)/python -m tests.benchmarks --page layouts
 	$(BIN)/python -m tests.benchmarks --page main-path
 	$(BIN)/python -m tests.benchmarks --page precision
+	$(BIN)/python -m tests.benchmarks --page sql-on-s3
 
 bench-peers: setup               ## what people use today beside ours: installs it into .venv
 	$(PIP) --editable '.[dev,peers]'

@@ -19,6 +19,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
         "layouts": ("## Layouts", "ours, 12,800 x 8", "## Not measured"),
         "main-path": ("## Training", "## Dumping", "## Reading", "## Memory", "## Not measured"),
         "peers": ("## Peers", "ours, exact", "## Not measured"),
+        "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
         "precision": ("## Precision", "bfloat16", "## Not measured"),
         "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),
     }

@@ -1,6 +1,6 @@
 """How DuckDB reaches a lake that is not on this disk: its own httpfs, or a file system of ours by fsspec.
 
-    UNROLLED_DUCKDB_FILES   httpfs, fsspec, or auto: the choice of decision 12
+    UNROLLED_DUCKDB_FILES   httpfs, fsspec, or auto: the choice of decision 13
 
 Nothing is ever downloaded: httpfs comes from the wheel duckdb-extension-httpfs of DuckDB's own version, or was
 installed into DuckDB before. Both ways read the same objects and give the same answers.
@@ -10,6 +10,7 @@ import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -63,8 +64,8 @@ def choose_engine(connection: duckdb.DuckDBPyConnection, environment: Mapping[st
         raise UsageError(f"{SETTING} is {asked!r}: {', '.join(WAYS)}")
     if asked == "httpfs":
         return Engine("httpfs", f"httpfs {duckdb.__version__} {_load(connection)}, as {SETTING} asks")
-    why = f"as {SETTING} asks" if asked == "fsspec" else "which caches footers on disk (decision 12)"
-    return Engine("fsspec", f"fsspec {importlib.metadata.version('fsspec')}, {why}")
+    why = f"as {SETTING} asks" if asked == "fsspec" else "which caches footers on disk (decision 13)"
+    return Engine("fsspec", f"fsspec {version('fsspec')}, {why}")
 
 
 def attach(connection: duckdb.DuckDBPyConnection, folder: Folder, objects: ListedObjects) -> str:
@@ -92,10 +93,10 @@ def attach(connection: duckdb.DuckDBPyConnection, folder: Folder, objects: Liste
 
 def _load(connection: duckdb.DuckDBPyConnection) -> str:
     """Load httpfs; where it came from."""
-    version = duckdb.__version__
+    own = duckdb.__version__
     found = importlib.util.find_spec("duckdb_extension_httpfs")
     for place in (found.submodule_search_locations or ()) if found else ():
-        file = Path(place, "extensions", f"v{version}", "httpfs.duckdb_extension")
+        file = Path(place, "extensions", f"v{own}", "httpfs.duckdb_extension")
         if file.exists():
             connection.execute(f"load {quoted(str(file))}")
             return "from the wheel duckdb-extension-httpfs"
@@ -103,8 +104,8 @@ def _load(connection: duckdb.DuckDBPyConnection) -> str:
         connection.execute("load httpfs")
     except duckdb.Error:
         raise UsageError(
-            f"{SETTING} is httpfs, and DuckDB {version} has none: type `pip install "
-            f"duckdb-extension-httpfs=={version}` if there is one, or leave {SETTING} out"
+            f"{SETTING} is httpfs, and DuckDB {own} has none: type `pip install "
+            f"duckdb-extension-httpfs=={own}` if there is one, or leave {SETTING} out"
         ) from None
     return "as installed in DuckDB"
 

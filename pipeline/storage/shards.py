@@ -90,9 +90,9 @@ def describe(folder: Folder, path: str, table: str | None = None) -> StoredObjec
     return _description(folder, path, folder.read(path), table)
 
 
-def count_rows(folder: Folder, path: str) -> int:
-    """The rows that a shard's footer tells. Raises StorageError when it is no whole Parquet file."""
-    rows: int = _metadata(folder, path).num_rows
+def count_rows(folder: Folder, path: str, data: bytes) -> int:
+    """The rows that a shard's footer tells. Raises StorageError when its bytes are no whole Parquet file."""
+    rows: int = _parsed(folder, path, data).num_rows
     return rows
 
 

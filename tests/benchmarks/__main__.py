@@ -17,6 +17,7 @@ from tests.benchmarks import (
     peers,
     precision,
     reading,
+    remote,
     resuming,
     training,
     workers,
@@ -68,6 +69,16 @@ PAGES = {
             *LOCAL,
             "Other questions than one neuron's greatest values; SQL over arrays and pickles, which have none.",
             "Padding, sequences of several lengths, and tools that see no LSTM at all.",
+        ),
+    ),
+    "sql-on-s3": Page(
+        "SQL on S3",
+        {"remote": remote.run},
+        "A figure is a median, with the least and the greatest in brackets. The ways took turns in one process.",
+        (
+            "A real network: a delay is added to each request, the bytes then come at the loopback's speed.",
+            "TLS, and more than one reader at a time.",
+            "A store on disk that is cold.",
         ),
     ),
     "storage": Page(

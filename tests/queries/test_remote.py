@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ from schemas.manifest import Manifest
 from tests.conftest import do_all, tiny_run
 from tests.counting import Requests, counting_proxy
 from tests.s3 import BUCKET, KEYS, s3_environment
+
+pytestmark = pytest.mark.slow
 
 GIVEN: dict[str, object] = {
     "model": "lstm-2x5-seed0",
@@ -65,16 +68,19 @@ def upload(source: Path, root: str) -> None:
         assert there.create(path, here.read(path))
 
 
-@pytest.fixture(scope="module", params=["s3_server", "localbucket"])
-def remote(
-    request: pytest.FixtureRequest, tiny_lake: Run, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Remote]:
-    server: str = request.getfixturevalue(request.param)
-    logs = tmp_path_factory.mktemp("requests")
+@contextmanager
+def copied(lake: Run, server: str, logs: Path) -> Iterator[Remote]:
+    """A lake on a server, behind a proxy that counts."""
     with counting_proxy(server, logs) as requests, s3_environment(requests.endpoint):
-        root = f"s3://{BUCKET}/{request.param}-{logs.name}/lake"
-        upload(Path(tiny_lake.root), root)
-        yield Remote(root, tiny_lake, requests)
+        root = f"s3://{BUCKET}/{logs.name}/lake"
+        upload(Path(lake.root), root)
+        yield Remote(root, lake, requests)
+
+
+@pytest.fixture(scope="module")
+def remote(tiny_lake: Run, s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    with copied(tiny_lake, s3_server, tmp_path_factory.mktemp("requests")) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +129,14 @@ def test_answers_are_those_of_the_lake_on_disk(
         assert lake._views.way == way
         assert ask_all(lake, remote.run.id) == expected
     assert bool(files(cache)) == (kept != "nothing kept")
+
+
+def test_answers_of_a_store_of_another_make(
+    tiny_lake: Run, localbucket: str, way: str, far: None, tmp_path: Path
+) -> None:
+    expected = ask_all(pipeline.open(tiny_lake.root), tiny_lake.id)
+    with copied(tiny_lake, localbucket, tmp_path) as other:
+        assert ask_all(other.open(), other.run.id) == expected
 
 
 def test_only_what_manifests_list_is_read(remote: Remote, way: str, far: None) -> None:

@@ -35,7 +35,7 @@ def test_a_shard_comes_back_and_is_described(folder: Folder) -> None:
     tables = [rows(10, 1), rows(7, 2)]
     stored = write_shard(folder, ACTIVATIONS, PARTITION, 2, iter(tables), "plan1")
     assert stored.path == "activations/run=r-1/model=m/checkpoint=0/layer=0/part-00002.parquet"
-    assert stored.rows == count_rows(folder, stored.path) == 17
+    assert stored.rows == count_rows(folder, stored.path, folder.read(stored.path)) == 17
     assert stored == describe(folder, stored.path, "activations")
     assert read_shards(folder, [stored], ACTIVATIONS.schema.names) == pa.concat_tables(tables)
     assert pq.read_metadata(folder.address(stored.path)).num_row_groups == 2
@@ -72,7 +72,7 @@ def test_changed_bytes_stop_with_their_name(folder: Folder, tmp_path: Path) -> N
         read_verified(folder, stored)
     path.write_bytes(data[:50])
     with pytest.raises(StorageError, match=r"part-00000\.parquet is not a whole Parquet file"):
-        count_rows(folder, stored.path)
+        count_rows(folder, stored.path, folder.read(stored.path))
 
 
 def test_an_error_while_writing_leaves_nothing(folder: Folder) -> None:

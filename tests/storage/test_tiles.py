@@ -106,7 +106,7 @@ def test_a_large_tile_comes_back(folder: Folder) -> None:
     assert read_shards(folder, [stored], ACTIVATIONS.schema.names).equals(rows)
     names = ", ".join(ACTIVATIONS.schema.names)
     assert duckdb.sql(f"select {names} from read_parquet('{path}')").to_arrow_table().equals(rows)
-    assert stored.rows == count_rows(folder, stored.path) == len(rows)
+    assert stored.rows == count_rows(folder, stored.path, folder.read(stored.path)) == len(rows)
 
 
 def test_bounds_are_those_of_the_values(folder: Folder) -> None:

@@ -102,7 +102,7 @@ def changed_objects(folder: Folder, objects: list[StoredObject]) -> Iterator[str
             data = folder.read(stored.path)
             if sha256(data) != stored.sha256:
                 yield f"{stored.path} has changed since it was written"
-            elif stored.table and count_rows(folder, stored.path) != stored.rows:
+            elif stored.table and count_rows(folder, stored.path, data) != stored.rows:
                 yield f"{stored.path} does not hold the {stored.rows} rows it was given"
             else:
                 yield None
