@@ -1,0 +1,67 @@
+"""The laboratory: every kind of fault, and how to make one scenario of it from a seed.
+
+A scenario makes faults happen to real drivers, goes on as a user would, by the same command, and judges what lies in
+the lake: the bytes of the undisturbed run, no object more, none less. It gives the number of faults that happened.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults import kills, network
+from tests.faults.bench import Bench
+
+Scenario = Callable[[Bench, int], int]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault."""
+
+    name: str
+    scenario: Scenario
+    quick: int  # seeds of each test run
+    deep: int  # seeds of a deep one
+    ray: bool = False
+
+    def seeds(self) -> range:
+        """As many as were asked for: UNROLLED_FAULTS=deep asks for more."""
+        return range(self.deep if os.environ.get("UNROLLED_FAULTS") == "deep" else self.quick)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A scenario that was survived."""
+
+    kind: str
+    seed: int
+    faults: int
+    seconds: float
+
+
+KINDS = (
+    Kind("driver killed", kills.driver, 6, 30),
+    Kind("S3 answers 500", network.passing("error-500", (5, 9)), 1, 3),
+    Kind("S3 answers 503", network.passing("error-503", (5, 9)), 1, 3),
+    Kind("S3 says nothing", network.passing("timeout", (40, 60)), 1, 3),
+    Kind("connection reset", network.passing("reset-before", (5, 9)), 1, 3),
+    Kind("reset in an upload", network.passing("reset-in-upload", (4, 7)), 1, 3),
+    Kind("reset in an answer", network.passing("reset-in-answer", (4, 7)), 1, 3),
+    Kind("answer cut short", network.passing("cut-answer", (4, 7)), 1, 3),
+    Kind("slow answer", network.passing("slow-body", (10, 20)), 1, 3),
+    Kind("answer lost", network.passing("lost-answer", (4, 7)), 1, 3),
+    Kind("PUT arrives late", network.passing("late-put", (4, 7)), 1, 3),
+    Kind("S3 fails for good", network.outage, 1, 6),
+    Kind("driver killed before S3 took an object", network.dying("kill-before"), 1, 6),
+    Kind("driver killed after S3 took an object", network.dying("kill-after"), 1, 6),
+    Kind("a killed driver's PUT arrives late", network.dying("zombie"), 2, 10),
+)
+
+
+def experience(bench: Bench, kind: Kind, seed: int) -> Outcome:
+    """One scenario. Raises AssertionError when it was not survived, or when nothing happened."""
+    started = time.monotonic()
+    faults = kind.scenario(bench, seed)
+    assert faults, f"{kind.name}, seed {seed}: no fault was injected"
+    return Outcome(kind.name, seed, faults, time.monotonic() - started)
