@@ -22,6 +22,12 @@ class PiecesFailedError(UnrolledError):
     exit_code = 3
 
 
+class LeaseError(UnrolledError):
+    """Another driver works on the run."""
+
+    exit_code = 4
+
+
 class AuditError(UnrolledError):
     """What was computed, or what is stored, does not obey the cell's own equations."""
 
@@ -32,6 +38,10 @@ class StorageError(UnrolledError):
     """The lake cannot be read or written, or holds bytes that do not match their digest."""
 
     exit_code = 5
+
+
+class StorageUnavailableError(StorageError):
+    """The store did not answer, or asked to be left alone for a while: trying again may help."""
 
 
 def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:

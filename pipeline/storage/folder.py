@@ -1,20 +1,23 @@
-"""One folder type for local disk, S3 and whatever else fsspec knows. Objects appear whole, once, or not at all."""
+"""One folder type for local disk, S3 and other object stores. Objects appear whole, once, or not at all."""
 
-import io
-import os
-import time
 import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from pipeline.storage.failures import status_of, storage_error, told
+from pipeline.storage.local import TEMPORARY, LocalStore
+from pipeline.storage.s3 import S3Store, s3_options
+from pipeline.storage.store import GeneralStore, Leftover, Pending, Store
 from schemas.errors import StorageError, UsageError
 
-TEMPORARY = "_meta/tmp"
-_DAY = 86_400  # seconds
+_DAY = 86_400.0  # seconds
+# Their create-only writes are one atomic request (memory's: one process). Elsewhere a look comes before the write.
+_ATOMIC = ("gs", "gcs", "abfs", "abfss", "az", "memory")
+_AT_ONCE = 64  # requests under way when many objects are read
 
 
 class Folder:
@@ -22,12 +25,27 @@ class Folder:
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/") or "/"
+        scheme = self.root.split("://")[0] if "://" in self.root else "file"
+        options = s3_options() if scheme in ("s3", "s3a") else {}
         try:
             # A cached listing would hide what another worker has just written.
-            self._files, path = fsspec.url_to_fs(self.root, use_listings_cache=False)
+            self._files, path = fsspec.url_to_fs(self.root, use_listings_cache=False, **options)
         except (ValueError, ImportError) as error:
             raise UsageError(f"the root {root!r} is no folder or URI that fsspec knows: {error}") from None
         self._path = path.rstrip("/")
+        self._store = self._store_of(scheme)
+
+    def _store_of(self, scheme: str) -> Store:
+        if self.is_local:
+            return LocalStore(self._path)
+        if scheme in ("s3", "s3a"):
+            return S3Store(self._files, self._path)
+        if scheme in _ATOMIC:
+            return GeneralStore(self._files, self._path)
+        raise UsageError(
+            f"the root {self.root!r} cannot hold a lake: {scheme}:// has no create-only write in one step, "
+            "without which two workers could overwrite each other; use a local folder, s3://, gs:// or abfs://"
+        )
 
     @property
     def is_local(self) -> bool:
@@ -39,172 +57,196 @@ class Folder:
         """The file system below, for engines that can be given one."""
         return self._files
 
+    @property
+    def s3(self) -> S3Store | None:
+        """The store when it is S3."""
+        return self._store if isinstance(self._store, S3Store) else None
+
     def address(self, path: str) -> str:
         """The full path or URI of an object."""
-        full = f"{self._path}/{path}"
-        return full if self.is_local else self._files.unstrip_protocol(full)
+        full = self._full(path)
+        return full if self.is_local else str(self._files.unstrip_protocol(full))
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
-        return bool(self._files.exists(f"{self._path}/{path}"))
+        with told(f"cannot look for {self.address(path)}"):
+            return bool(self._files.exists(self._full(path)))
 
     def list(self, prefix: str = "") -> list[str]:
         """Every object below a prefix, sorted; none when nothing is there."""
-        found = self._files.find(f"{self._path}/{prefix}".rstrip("/"))
-        return sorted(name[len(self._path) + 1 :] for name in found)
+        return sorted(self._find(prefix, detail=False))
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        """Every object below a prefix with its bytes, sorted: on S3 one request for each thousand."""
+        return {path: info["size"] for path, info in sorted(self._find(prefix, detail=True).items())}
 
     def read(self, path: str) -> bytes:
         """An object's bytes. Raises StorageError when it is not there."""
-        try:
-            data: bytes = self._files.cat_file(f"{self._path}/{path}")
-        except FileNotFoundError:
-            raise StorageError(f"{self.address(path)} is missing") from None
+        data = self.read_if_there(path)
+        if data is None:
+            raise StorageError(f"{self.address(path)} is missing")
         return data
+
+    def read_if_there(self, path: str) -> bytes | None:
+        """An object's bytes in one request, None when it is not there."""
+        # One connection at a time: s3fs would ask for the size first, to read a large object by several.
+        one = {"max_concurrency": 1} if self.s3 else {}
+        try:
+            with told(f"cannot read {self.address(path)}"):
+                data: bytes = self._files.cat_file(self._full(path), **one)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return data
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of many objects, many at a time where that helps. Raises StorageError as `read` does."""
+        return self.read_parts(dict.fromkeys(paths, (0, None)))
+
+    def read_parts(self, parts: Mapping[str, tuple[int, int | None]]) -> dict[str, bytes]:
+        """A part of each of many objects, from its first byte up to (without) its last, None for the end."""
+        if self.is_local:
+            return {path: self._part(path, *part) for path, part in parts.items()}
+        full = [self._full(path) for path in parts]
+        starts, ends = zip(*parts.values(), strict=True) if parts else ((), ())
+        whole = not any(starts) and not any(ends)
+        with told(f"cannot read from {self.root}"):
+            if whole:
+                one = {"max_concurrency": 1} if self.s3 else {}
+                got = self._files.cat(full, recursive=False, on_error="return", batch_size=_AT_ONCE, **one)
+                found = [got[name] for name in full] if isinstance(got, dict) else [got]
+            else:
+                found = self._files.cat_ranges(full, list(starts), list(ends), on_error="return")
+        return {path: self._checked(path, data) for path, data in zip(parts, found, strict=True)}
 
     def open(self, path: str) -> BinaryIO:
         """An object to read parts of."""
-        file: BinaryIO = self._files.open(f"{self._path}/{path}", "rb")
+        with told(f"cannot read {self.address(path)}"):
+            file: BinaryIO = self._files.open(self._full(path), "rb")
         return file
 
     def create(self, path: str, data: bytes) -> bool:
         """Let an object appear in one atomic step; False when the name is taken, which leaves it as it was."""
-        try:
-            if self.is_local:
-                return self._create_local(f"{self._path}/{path}", data)
-            self._files.pipe_file(f"{self._path}/{path}", data, mode="create")
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise StorageError(f"cannot write {self.address(path)}: {error.strerror or error}") from error
-        return True
-
-    def begin(self, path: str) -> "Pending":
-        """An object to write piece by piece; its name shows nothing before it is committed."""
-        if not self.is_local:
-            return _InMemory(self, path)
-        try:
-            return _BesideTarget(Path(f"{self._path}/{path}"), self._temporary_path())
-        except OSError as error:
-            raise StorageError(f"cannot write {self.address(path)}: {error.strerror or error}") from error
-
-    def replace(self, path: str, data: bytes) -> None:
-        """Write an object over whatever has its name: for pictures and resume states, never for shards."""
-        try:
-            if self.is_local:
-                target = Path(f"{self._path}/{path}")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")  # no lake need be around it
-                beside.write_bytes(data)
-                beside.replace(target)
-            else:
-                self._files.pipe_file(f"{self._path}/{path}", data)
-        except OSError as error:
-            raise StorageError(f"cannot write {self.address(path)}: {error.strerror or error}") from error
-
-    def remove(self, prefix: str) -> None:
-        """Remove an object, or everything below a prefix."""
-        if self._files.exists(f"{self._path}/{prefix}"):
-            self._files.rm(f"{self._path}/{prefix}", recursive=True)
-
-    def check_writable(self) -> None:
-        """Raise UsageError when nothing can be written here; clear away what killed writers left behind."""
-        try:
-            if self.is_local:
-                path = self._temporary_path()
-                path.touch()
-                path.unlink()
-                self._forget_old_temporaries()
-            else:
-                probe = f"{self._path}/{TEMPORARY}/{uuid.uuid4().hex}"
-                self._files.pipe_file(probe, b"")
-                self._files.rm(probe)
-        except OSError as error:
-            raise UsageError(
-                f"the root {self.root} cannot be written: {error.strerror or error}; choose another --root"
-            ) from None
-
-    def _create_local(self, target: str, data: bytes) -> bool:
-        pending = _BesideTarget(Path(target), self._temporary_path())
+        pending = self.begin(path)
         try:
             pending.write(data)
             return pending.commit()
         finally:
             pending.discard()
 
-    def _temporary_path(self) -> Path:
-        folder = Path(self._path, TEMPORARY)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / uuid.uuid4().hex
+    def begin(self, path: str) -> Pending:
+        """An object to write piece by piece; its name shows nothing before it is committed."""
+        doing = f"cannot write {self.address(path)}"
+        with told(doing):
+            return _Told(self._store.begin(path), doing)
 
-    def _forget_old_temporaries(self) -> None:
-        for path in Path(self._path, TEMPORARY).iterdir():
-            with suppress(FileNotFoundError):  # another writer's, which has just got its name
-                if time.time() - path.stat().st_mtime > _DAY:
-                    path.unlink()
+    def replace(self, path: str, data: bytes) -> None:
+        """Write an object over whatever has its name: for pictures and resume states, never for shards."""
+        with told(f"cannot write {self.address(path)}"):
+            self._store.replace(path, data)
+
+    def remove(self, prefix: str) -> None:
+        """Remove an object, or everything below a prefix."""
+        if not self.is_local:
+            self.remove_all(self.list(prefix))
+            return
+        with told(f"cannot remove {self.address(prefix)}"):
+            if self._files.exists(self._full(prefix)):
+                self._files.rm(self._full(prefix), recursive=True)
+
+    def remove_all(self, paths: Sequence[str]) -> None:
+        """Remove objects, a thousand in a request where the store can; one that is not there is no error."""
+        full = [self._full(path) for path in paths]
+        with told(f"cannot remove objects of {self.root}"):
+            try:
+                if full and self.s3:
+                    self._files.rm(full)
+                    return
+            except OSError as error:
+                if status_of(error) != 501:  # the store knows no removal of many
+                    raise
+            for name in full:
+                with suppress(FileNotFoundError):
+                    self._files.rm_file(name)
+
+    def leftovers(self, older_than: float = _DAY) -> Sequence[Leftover]:
+        """What writers that were killed at least so many seconds ago have left behind."""
+        with told(f"cannot look for leftovers in {self.root}"):
+            return tuple(self._store.leftovers(older_than))
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove a leftover."""
+        with told(f"cannot remove {self.address(leftover.path)}"):
+            self._store.discard(leftover)
+
+    def check_writable(self) -> None:
+        """Raise UsageError when nothing can be written here, or a taken name is no hindrance.
+
+        On a disk, what killed writers left behind a day ago goes.
+        """
+        probe = f"{TEMPORARY}/{uuid.uuid4().hex}"
+        try:
+            made = self.create(probe, b"")
+            refused = not self.create(probe, b"again")
+            self.remove(probe)
+        except FileNotFoundError:
+            raise UsageError(
+                f"the root {self.root} cannot be written: there is no such bucket; make it first"
+            ) from None
+        except StorageError as error:
+            why = str(error).removeprefix(f"cannot write {self.address(probe)}: ")
+            raise UsageError(f"the root {self.root} cannot be written: {why}; choose another --root") from None
+        if not (made and refused):
+            raise UsageError(
+                f"the store at {self.root} overwrites an object that it was asked to create (If-None-Match is "
+                "ignored), so two workers could spoil each other's: choose another --root"
+            )
+        if self.is_local:
+            for leftover in self.leftovers():
+                self.discard(leftover)
+
+    def _full(self, path: str) -> str:
+        return f"{self._path}/{path}"
+
+    def _find(self, prefix: str, *, detail: bool) -> dict[str, dict[str, Any]]:
+        with told(f"cannot list {self.address(prefix)}"):
+            found = self._files.find(self._full(prefix).rstrip("/"), detail=detail)
+        start = len(self._path) + 1
+        return {name[start:]: found[name] if detail else {} for name in found}
+
+    def _part(self, path: str, start: int, stop: int | None) -> bytes:
+        try:
+            with told(f"cannot read {self.address(path)}"), self._files.open(self._full(path), "rb") as file:
+                file.seek(start)
+                data: bytes = file.read() if stop is None else file.read(stop - start)
+        except FileNotFoundError:
+            raise StorageError(f"{self.address(path)} is missing") from None
+        return data
+
+    def _checked(self, path: str, data: bytes | Exception) -> bytes:
+        if isinstance(data, FileNotFoundError):
+            raise StorageError(f"{self.address(path)} is missing") from None
+        if isinstance(data, Exception):
+            raise storage_error(f"cannot read {self.address(path)}", data) from None
+        return data
 
 
-class Pending(Protocol):
-    """An object that is being written."""
+class _Told:
+    """A pending object whose errors say what was being written."""
+
+    def __init__(self, pending: Pending, doing: str) -> None:
+        self._pending, self._doing = pending, doing
 
     def write(self, data: bytes) -> None:
         """Add bytes at its end."""
+        with told(self._doing):
+            self._pending.write(data)
 
     def commit(self) -> bool:
-        """Let it appear whole in one atomic step; False when the name is taken, which leaves it as it was."""
+        """Let it appear."""
+        with told(self._doing):
+            return self._pending.commit()
 
     def discard(self) -> None:
-        """Forget what was written; nothing after a commit."""
-
-
-class _BesideTarget:
-    """A local file under a temporary name, so that no more than a piece is ever in memory."""
-
-    def __init__(self, target: Path, temporary: Path) -> None:
-        self._target, self._temporary = target, temporary
-        self._file = temporary.open("wb", buffering=0)
-
-    def write(self, data: bytes) -> None:
-        """Add bytes to the file."""
-        left = memoryview(data)
-        try:
-            while left:  # one call takes 2 GB at most
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            raise StorageError(f"cannot write {self._target}: {error.strerror or error}") from error
-
-    def commit(self) -> bool:
-        """Give the file its name, when all of it is on the disk."""
-        os.fsync(self._file.fileno())  # else a power cut can leave a name without its bytes
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(self._temporary, self._target)  # which, unlike a rename, refuses a name that is taken
-        except FileExistsError:
-            return False
-        finally:
-            self.discard()
-        return True
-
-    def discard(self) -> None:
-        """Remove the temporary name."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-
-class _InMemory:
-    """Bytes for a store that takes an object whole."""
-
-    def __init__(self, folder: Folder, path: str) -> None:
-        self._folder, self._path = folder, path
-        self._buffer = io.BytesIO()
-
-    def write(self, data: bytes) -> None:
-        """Add bytes to the buffer."""
-        self._buffer.write(data)
-
-    def commit(self) -> bool:
-        """Hand the whole object over."""
-        return self._folder.create(self._path, self._buffer.getvalue())
-
-    def discard(self) -> None:
-        """Free the buffer."""
-        self._buffer.close()
+        """Forget what was written."""
+        with told(self._doing):
+            self._pending.discard()

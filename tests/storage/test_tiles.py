@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.storage.folder import TEMPORARY, Folder
+from pipeline.storage.folder import Folder
+from pipeline.storage.local import TEMPORARY
 from pipeline.storage.shards import count_rows, describe, read_shards, write_shard
 from pipeline.storage.thrift import varint
 from pipeline.storage.tiles import TileWriter

@@ -1,0 +1,88 @@
+"""Objects on a disk: written under a temporary name, then given theirs in one step, which refuses a taken one."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.storage.store import Leftover
+
+TEMPORARY = "_meta/tmp"
+
+
+class LocalStore:
+    """Writes below a folder of this machine, or of a network file system."""
+
+    def __init__(self, root: str) -> None:
+        self._root = Path(root)
+
+    def begin(self, path: str) -> "BesideTarget":
+        """An object to write piece by piece."""
+        return BesideTarget(self._root / path, self._temporary())
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Write over whatever has the name; a reader sees the old bytes or the new ones."""
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")  # no lake need be around it
+        try:
+            beside.write_bytes(data)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def leftovers(self, older_than: float) -> Iterator[Leftover]:
+        """What killed writers have left under temporary names. The age is by the file system's own clock."""
+        folder = self._root / TEMPORARY
+        if not folder.is_dir():
+            return
+        now_file = self._temporary()
+        now_file.touch()
+        now = now_file.stat().st_mtime
+        now_file.unlink()
+        for path in sorted(folder.iterdir()):
+            with suppress(FileNotFoundError):  # another writer's, which has just got its name
+                told = path.stat()
+                if now - told.st_mtime >= older_than:
+                    yield Leftover(f"{TEMPORARY}/{path.name}", told.st_size)
+
+    def discard(self, leftover: Leftover) -> None:
+        """Remove a leftover."""
+        (self._root / leftover.path).unlink(missing_ok=True)
+
+    def _temporary(self) -> Path:
+        folder = self._root / TEMPORARY
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / uuid.uuid4().hex
+
+
+class BesideTarget:
+    """A file under a temporary name, so that no more than a piece is ever in memory."""
+
+    def __init__(self, target: Path, temporary: Path) -> None:
+        self._target, self._temporary = target, temporary
+        self._file = temporary.open("wb", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to the file."""
+        left = memoryview(data)
+        while left:  # one call takes 2 GB at most
+            left = left[self._file.write(left) :]
+
+    def commit(self) -> bool:
+        """Give the file its name, when all of it is on the disk."""
+        os.fsync(self._file.fileno())  # else a power cut can leave a name without its bytes
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(self._temporary, self._target)  # which, unlike a rename, refuses a name that is taken
+        except FileExistsError:
+            return False
+        finally:
+            self.discard()
+        return True
+
+    def discard(self) -> None:
+        """Remove the temporary name."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
