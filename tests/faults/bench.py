@@ -26,7 +26,7 @@ from tests.s3 import BUCKET, KEYS, localbucket_server, s3_environment
 
 # Two layers and two checkpoints, so that every table has several shards; a run takes a second.
 SMALL = {
-    "model": {"cell": ["lstm"], "layers": [2], "hidden_size": [4], "seeds": 2},
+    "model": {"cell": ["lstm"], "layers": [2], "hidden_size": [4]},
     "dump": {"checkpoints": "all", "sequences_per_shard": 20},
     "score": {"hypotheses": ["count_a", "remaining_b"], "headline": ["count_a"]},
 }

@@ -160,6 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keep-alive; 100-continue is answered by the base class
     server: _Server
     timeout = UPSTREAM_SECONDS
+    disable_nagle_algorithm = True  # else a head waits 40 ms for its body
 
     def serve(self) -> None:
         """Meet the request with its fault, or pass it on."""
