@@ -8,13 +8,14 @@ from jobs.network import Network, make_module, open_network, read_vocabulary
 from pipeline.corpus.rows import encoded_sequence
 from pipeline.storage.documents import digest_documents, read_documents
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import prepare_lake, read_manifest, run_folder
+from pipeline.storage.manifests import prepare_lake, read_manifest, read_run, run_folder
+from pipeline.storage.sealed import seal
 from pipeline.tasks import make_task
 from pipeline.tasks.task import Task
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas import FORMAT_VERSION
 from schemas.corpus import Document
-from schemas.errors import UsageError
+from schemas.errors import StorageError, StorageUnavailableError, UsageError
 from schemas.experiment import Experiment, ImportedModel, ModelSpec
 from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, RunRecord
@@ -165,7 +166,14 @@ def whole_root(root: str) -> str:
 
 
 def begin_run(run: Run) -> None:
-    """Make the lake ready and note the run in it."""
+    """Make the lake ready and note the run in it; a note that was damaged is written again."""
     folder = run.folder
     prepare_lake(folder)
-    folder.create(f"{run_folder(run.id)}/run.json", (run.record.model_dump_json(indent=2) + "\n").encode())
+    path = f"{run_folder(run.id)}/run.json"
+    if not folder.create(path, seal(run.record)):
+        try:
+            read_run(folder, run.id)
+        except StorageUnavailableError:
+            raise
+        except StorageError:
+            folder.replace(path, seal(run.record))

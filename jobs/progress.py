@@ -4,11 +4,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from schemas.errors import StorageError
+
 WIDTH = 28  # characters of the bar
 TERMINAL_SECONDS, LOG_SECONDS = 0.2, 10.0
+LIVE_SECONDS = 2.0  # between two looks into the lake, each a listing
 
 
 class Progress:
@@ -18,7 +22,7 @@ class Progress:
         self._label, self._total, self._measure = label, total, measure
         self._live = live
         self._base = live() if live else 0.0  # seen before this command began
-        self._done = 0.0
+        self._done = self._seen = self._looked = 0.0
         self._started = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._stop = threading.Event()
@@ -44,6 +48,11 @@ class Progress:
         """Count some work as done."""
         self._done += size
 
+    def tell(self, line: str) -> None:
+        """Say something that is no progress."""
+        start = "\r\033[K" if self._terminal else ""
+        print(f"{start}{self._label}: {line}", file=sys.stderr)
+
     def _report(self) -> None:
         while not self._stop.wait(TERMINAL_SECONDS if self._terminal else LOG_SECONDS):
             line = self._line()
@@ -55,8 +64,12 @@ class Progress:
             sys.stderr.flush()
 
     def _line(self) -> str:
-        done = max(self._done, self._live() - self._base) if self._live else self._done
         seconds = time.monotonic() - self._started
+        if self._live and seconds - self._looked > LIVE_SECONDS:
+            self._looked = seconds
+            with suppress(StorageError):  # the next look may find it
+                self._seen = self._live() - self._base
+        done = max(self._done, self._seen)
         share = min(1.0, done / self._total) if self._total else 1.0
         rate = done / seconds if seconds else 0.0
         bar = "█" * round(share * WIDTH) + "·" * (WIDTH - round(share * WIDTH)) + " " if self._terminal else ""

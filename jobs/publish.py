@@ -9,22 +9,16 @@ What is done is read from the lake, never remembered: running the same command a
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
+from jobs.attempts import LIMITS, Attempts, Limits
 from jobs.context import Run
 from jobs.progress import Progress
 from jobs.runners.base import Runner
-from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import (
-    read_manifest,
-    read_plan,
-    read_record,
-    record_path,
-    recorded_pieces,
-    unit_folder,
-)
-from pipeline.storage.shards import count_rows
+from pipeline.storage.manifests import MANIFEST, PLAN, Journal, read_plan, record_path, unit_folder
+from pipeline.storage.sealed import seal
+from pipeline.storage.shards import row_counts
 from schemas import FORMAT_VERSION
 from schemas.errors import PiecesFailedError, StorageError, UnrolledError, UsageError
 from schemas.fingerprint import fingerprint
@@ -76,29 +70,35 @@ class Stage:
     work: Callable[[Piece], list[StoredObject]]
     measure: str  # what its progress counts
     # Work that is visible in the lake before a piece is finished, for stages whose pieces take long.
-    live: Callable[[Run], float] | None = field(default=None)
+    live: Callable[[Run], float] | None = None
+    limits: Limits = LIMITS
 
 
-def publish(run: Run, stage: Stage, runner: Runner) -> int:
+def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = lambda: None) -> int:
     """Bring every unit of a stage to its manifest; give the number of units that lacked it.
+
+    `watch` is called now and then while pieces run, to raise when the work is no longer ours.
 
     Raises UsageError when a unit is there with other settings, PiecesFailedError when pieces failed.
     """
-    folder = run.folder
+    journal = Journal(run.folder, run.id, stage.name)
+    plans, manifests = journal.plans(), journal.manifests()
     missing: list[tuple[Unit, Plan]] = []
     for unit in stage.units(run):
         plan = unit.plan(run, stage.name)
-        _check_same(run, plan, read_plan(folder, run.id, stage.name, unit.name))
-        manifest = read_manifest(folder, run.id, stage.name, unit.name)
-        if manifest:
-            _check_same(run, plan, manifest.plan)
+        _check_same(run, plan, plans.get(unit.name))
+        if unit.name in manifests:
+            _check_same(run, plan, manifests[unit.name].plan)
         else:
             missing.append((unit, plan))
-    pieces = [piece for unit, plan in missing for piece in _missing_pieces(folder, run, unit, plan)]
+    for _, plan in missing:
+        if plan.unit not in plans:
+            _write_plan(run, plan)
+    pieces = [piece for unit, plan in missing for piece in _missing_pieces(run, unit, plan, journal)]
     if pieces:
-        _work(run, stage, runner, pieces)
-    for unit, plan in missing:
-        _write_manifest(folder, run, unit, plan)
+        _work(run, stage, runner, pieces, watch)
+    if missing:
+        _write_manifests(run, stage.name, [plan for _, plan in missing])
     return len(missing)
 
 
@@ -107,7 +107,7 @@ def work_piece(work: Callable[[Piece], list[StoredObject]], piece: Piece) -> Non
     objects = work(piece)
     record = Record(piece=piece.index, fingerprint=piece.fingerprint, objects=tuple(objects))
     path = record_path(piece.run.id, piece.stage, piece.unit, piece.index)
-    piece.run.folder.create(path, (record.model_dump_json() + "\n").encode())
+    piece.run.folder.create(path, seal(record))
 
 
 def replace_stage(run: Run, stage: str) -> None:
@@ -140,23 +140,27 @@ def _check_same(run: Run, plan: Plan, there: Plan | None) -> None:
     )
 
 
-def _missing_pieces(folder: Folder, run: Run, unit: Unit, plan: Plan) -> Iterable[Piece]:
-    data = (plan.model_dump_json(indent=2) + "\n").encode()
-    if not folder.create(f"{unit_folder(run.id, plan.stage, unit.name)}/plan.json", data):
-        _check_same(run, plan, read_plan(folder, run.id, plan.stage, unit.name))
-    done = recorded_pieces(folder, run.id, plan.stage, unit.name)
+def _write_plan(run: Run, plan: Plan) -> None:
+    path = f"{unit_folder(run.id, plan.stage, plan.unit)}/{PLAN}"
+    if not run.folder.create(path, seal(plan)):
+        _check_same(run, plan, read_plan(run.folder, run.id, plan.stage, plan.unit))
+
+
+def _missing_pieces(run: Run, unit: Unit, plan: Plan, journal: Journal) -> Iterable[Piece]:
+    done = journal.done(unit.name)
     for index, arguments in enumerate(unit.pieces):
         if index not in done:
             size = unit.sizes[index] if unit.sizes else 1.0
             yield Piece(run, plan.stage, unit.name, index, plan.fingerprint, arguments, size)
 
 
-def _work(run: Run, stage: Stage, runner: Runner, pieces: list[Piece]) -> None:
+def _work(run: Run, stage: Stage, runner: Runner, pieces: list[Piece], watch: Callable[[], None]) -> None:
     failures: list[Exception] = []
     total = sum(piece.size for piece in pieces)
     live = partial(stage.live, run) if stage.live else None
     with Progress(stage.name, total, stage.measure, live) as progress:
-        for piece, failure in runner.map(partial(work_piece, stage.work), pieces):
+        attempts = Attempts(runner, partial(work_piece, stage.work), stage.limits, watch, progress.tell)
+        for piece, failure in attempts.make(pieces):
             if isinstance(failure, UnrolledError):
                 raise failure
             if failure is not None:
@@ -171,24 +175,42 @@ def _work(run: Run, stage: Stage, runner: Runner, pieces: list[Piece]) -> None:
         ) from first
 
 
-def _write_manifest(folder: Folder, run: Run, unit: Unit, plan: Plan) -> None:
-    """Write the manifest last, when each listed object is there with the rows that its record tells."""
-    prefix = unit_folder(run.id, plan.stage, unit.name)
-    paths = recorded_pieces(folder, run.id, plan.stage, unit.name).values()
-    records = [read_record(folder, path) for path in paths]
+def _write_manifests(run: Run, stage: str, plans: Sequence[Plan]) -> None:
+    """Write the manifests last, when each listed object is there with the rows that its record tells."""
+    folder = run.folder
+    journal = Journal(folder, run.id, stage)
+    listed = {plan.unit: _recorded_objects(run, plan, journal) for plan in plans}
+    _check_there(run, stage, [stored for objects in listed.values() for stored in objects])
+    for plan in plans:
+        prefix = unit_folder(run.id, stage, plan.unit)
+        manifest = Manifest(format_version=FORMAT_VERSION, plan=plan, objects=listed[plan.unit])
+        folder.create(f"{prefix}/{MANIFEST}", seal(manifest))
+        folder.remove(f"{prefix}/resume")
+
+
+def _recorded_objects(run: Run, plan: Plan, journal: Journal) -> tuple[StoredObject, ...]:
+    records = journal.records(plan.unit)
     if len(records) != plan.pieces or any(record.fingerprint != plan.fingerprint for record in records):
         raise StorageError(
             f"{plan.stage} {plan.unit} of {run.id} was changed from outside while it was made: "
             f"type --replace {plan.stage} to make it again"
         )
-    objects = [stored for record in records for stored in record.objects]
+    return tuple(stored for record in records for stored in record.objects)
+
+
+def _check_there(run: Run, stage: str, objects: Sequence[StoredObject]) -> None:
+    """Raise StorageError for an object that has gone, or has not the bytes and rows that were recorded."""
+    folder = run.folder
+    sizes: dict[str, int] = {}
+    for table in TABLES_OF[stage]:
+        sizes |= folder.sizes(f"{table}/run={run.id}")
+    again = f"type --replace {stage} to make it again"
     for stored in objects:
-        if not folder.exists(stored.path):
-            raise StorageError(
-                f"{folder.address(stored.path)} has gone: type --replace {plan.stage} to make it again"
-            )
-        if stored.table and count_rows(folder, stored.path) != stored.rows:
-            raise StorageError(f"{folder.address(stored.path)} does not hold the {stored.rows} rows it was given")
-    manifest = Manifest(format_version=FORMAT_VERSION, plan=plan, objects=tuple(objects))
-    folder.create(f"{prefix}/manifest.json", (manifest.model_dump_json(indent=1) + "\n").encode())
-    folder.remove(f"{prefix}/resume")
+        if stored.path not in sizes:
+            raise StorageError(f"{folder.address(stored.path)} has gone: {again}")
+        if sizes[stored.path] != stored.bytes:
+            raise StorageError(f"{folder.address(stored.path)} does not hold its {stored.bytes} bytes: {again}")
+    rows = {stored.path: stored.rows for stored in objects if stored.table}
+    for path, counted in row_counts(folder, {path: sizes[path] for path in rows}):
+        if counted != rows[path]:
+            raise StorageError(f"{folder.address(path)} does not hold its {rows[path]} rows: {again}")

@@ -1,7 +1,10 @@
 """The main path: generate, train, dump, annotate, score, extrapolate. Each reads what the ones before wrote."""
 
+from collections.abc import Callable
+
 from jobs import annotate, dump, extrapolate, generate, score, train
 from jobs.context import Run, begin_run
+from jobs.lease import Lease
 from jobs.publish import Stage, publish, replace_stage
 from jobs.runners.base import Runner
 from pipeline.storage.manifests import check_lake
@@ -17,10 +20,19 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-def run_stages(run: Run, runner: Runner, only: list[str], replace: str | None = None) -> int:
+def run_stages(
+    run: Run,
+    runner: Runner,
+    only: list[str],
+    replace: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    wait: bool = False,
+) -> int:
     """Bring the named stages of a run to their manifests, in order; give the number of units that lacked it.
 
-    A piece that is done is never done again, and a second call finds every manifest there.
+    A piece that is done is never done again, and a second call finds every manifest there. Raises LeaseError when
+    another driver works on the run, unless it is to be waited for.
     """
     if replace and replace not in only:
         raise UsageError(
@@ -31,10 +43,11 @@ def run_stages(run: Run, runner: Runner, only: list[str], replace: str | None = 
     else:
         check_lake(run.folder)
     published = 0
-    for stage in STAGES:
-        if stage.name == replace:
-            stage.units(run)  # raises when what it reads is not there: nothing is taken away before that
-            replace_stage(run, replace)
-        if stage.name in only:
-            published += publish(run, stage, runner)
+    with Lease(run.folder, run.id, tell, wait=wait) as lease:
+        for stage in STAGES:
+            if stage.name == replace:
+                stage.units(run)  # raises when what it reads is not there: nothing is taken away before that
+                replace_stage(run, replace)
+            if stage.name in only:
+                published += publish(run, stage, runner, lease.check)
     return published

@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 from torch import nn
 
+from jobs.attempts import Limits
 from jobs.context import Run
 from jobs.generate import read_sequences, step_shards, vocabulary_of
 from jobs.publish import Piece, Stage, Unit
@@ -24,6 +25,7 @@ from pipeline.models.checkpoint import (
 from pipeline.models.network import load_weights
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import unit_folder
+from pipeline.storage.sealed import seal_state, unseal_state
 from pipeline.storage.shards import commit, describe, read_verified, write_shard
 from pipeline.tasks.vocabulary import Vocabulary, format_vocabulary, parse_vocabulary
 from pipeline.training.evaluate import Evaluation, evaluate
@@ -59,9 +61,10 @@ def work(piece: Piece) -> list[StoredObject]:
     model = make_model(spec.architecture(len(vocabulary)), spec.seed)
     trainer = Trainer(model, read_sequences(run, "train"), settings, spec.seed)
     resume = f"{unit_folder(run.id, 'train', WHOLE)}/resume/{spec.name}.safetensors"
-    if folder.exists(resume):
-        trainer.restore(bytes_to_tensors(folder.read(resume)))
-    resumed_from = trainer.train_step if folder.exists(resume) else -1
+    state = unseal_state(folder.read_if_there(resume) or b"")
+    if state is not None:
+        trainer.restore(bytes_to_tensors(state))
+    resumed_from = -1 if state is None else trainer.train_step
 
     objects = [_model_row(piece, spec, model)]
     for index, train_step in enumerate(settings.evaluation_steps):
@@ -79,7 +82,7 @@ def work(piece: Piece) -> list[StoredObject]:
         if is_kept:
             files = write_checkpoint(model, "".join(vocabulary.characters))
             objects += [commit(folder, paths[name], data) for name, data in files.items()]
-        folder.replace(resume, tensors_to_bytes(trainer.state()))
+        folder.replace(resume, seal_state(tensors_to_bytes(trainer.state())))
     return objects
 
 
@@ -93,7 +96,8 @@ def live(run: Run) -> float:
     return float(done)
 
 
-STAGE = Stage("train", units, work, measure="updates", live=live)
+# Models of a grid differ a thousandfold, and a long one is no straggler.
+STAGE = Stage("train", units, work, measure="updates", live=live, limits=Limits(seconds=None, straggler=None))
 
 
 def checkpoint_paths(run: Run, model: str, checkpoint: int) -> dict[str, str]:

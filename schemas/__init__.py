@@ -6,7 +6,7 @@ from schemas.runs import METRICS, MODELS, RUNS
 from schemas.scores import ANNOTATIONS, EXTRAPOLATION, SCORES
 from schemas.table import Table
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 TABLES: dict[str, Table] = {
     table.name: table

@@ -25,6 +25,12 @@ READERS_OF = {
 WHOLE = "whole"  # the unit of a stage that is published as one
 
 
+def stage_of(path: str) -> str:
+    """The stage that writes an object, by its path below the root."""
+    table = path.split("/", maxsplit=1)[0]
+    return next(stage for stage, tables in TABLES_OF.items() if table in tables)
+
+
 def expected_units(stage: str, run: RunRecord) -> list[str]:
     """The units that a complete run has published for a stage."""
     experiment = Experiment.model_validate(run.experiment)

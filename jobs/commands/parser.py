@@ -97,6 +97,7 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
         "--plan", action="store_true", help="say what would be done and what it costs; write nothing"
     )
     parser.add_argument("--replace", choices=STAGES, metavar="STAGE", help="make a stage and its readers again")
+    parser.add_argument("--wait", action="store_true", help="when another driver works on the run, go on after it")
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:

@@ -71,12 +71,17 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     if options.plan:
         print_table(cost_table(found, only, 1 if options.runner == "local" else options.workers))
         return found
-    print(f"{found.id} in {options.root}", file=sys.stderr)
+    _tell(f"{found.id} in {options.root}")
     with _runner(options) as runner:
-        published = run_stages(found, runner, only, options.replace)
+        published = run_stages(found, runner, only, options.replace, _tell, wait=options.wait)
     if not published:
-        print(f"nothing to do: {found.id} has all of {', '.join(only)} already", file=sys.stderr)
+        _tell(f"nothing to do: {found.id} has all of {', '.join(only)} already")
     return found
+
+
+def _tell(line: str) -> None:
+    """A line for the person who waits."""
+    print(line, file=sys.stderr)
 
 
 def _runner(options: argparse.Namespace) -> Runner:

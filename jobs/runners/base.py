@@ -1,10 +1,19 @@
-"""What a runner is. It knows nothing of stages: it calls a function on plans, somewhere."""
+"""What a runner is. It knows nothing of stages: it calls a function on plans, somewhere, once for each ticket."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 Plan = TypeVar("Plan")
+Ticket = Hashable
+
+
+class WorkerLost(Exception):  # noqa: N818  # what happened, not what was done wrong
+    """The process or machine that worked on a plan has gone."""
+
+
+class OutOfMemory(Exception):  # noqa: N818
+    """The plan's process was ended because its machine had no memory left."""
 
 
 class Runner(Protocol):
@@ -18,7 +27,19 @@ class Runner(Protocol):
     ) -> None:
         """Stop what was started."""
 
-    def map(
-        self, function: Callable[[Plan], None], plans: Sequence[Plan]
-    ) -> Iterator[tuple[Plan, Exception | None]]:
-        """Call the function on every plan; give each when it is done, in any order, with its failure if any."""
+    @property
+    def slots(self) -> int:
+        """How many calls run at the same time."""
+
+    @property
+    def window(self) -> int:
+        """How many calls may be under way, with those that wait at their worker."""
+
+    def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
+        """Have the function called on a plan, once."""
+
+    def wait(self, tickets: Sequence[Ticket], seconds: float) -> Sequence[tuple[Ticket, Exception | None]]:
+        """The calls that have ended, each with its failure if any; none when none has after so many seconds."""
+
+    def cancel(self, ticket: Ticket) -> None:
+        """End a call, by force if it does not end; whatever it had done stays."""

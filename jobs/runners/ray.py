@@ -7,15 +7,24 @@ the loopback address and stopped at the end.
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import (
+    NodeDiedError,
+    ObjectLostError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    TaskCancelledError,
+    WorkerCrashedError,
+)
 
 from jobs.memory import keep_freed_memory
-from jobs.runners.base import Plan
+from jobs.runners.base import OutOfMemory, Plan, Ticket, WorkerLost
 from schemas.errors import UsageError
 
 # Tasks under way for each core: one runs while the next waits at its worker.
@@ -27,8 +36,8 @@ def _call(function: Callable[[Any], None], plan: Any) -> None:
     function(plan)
 
 
-# A piece may run twice (a lost worker, a zombie): its shards are created whole, once, so no harm is done.
-_task = ray.remote(num_cpus=1, max_retries=5)(_call)
+# Ray tries nothing again by itself: it would not count with us, and it tries forever when memory runs out.
+_task = ray.remote(num_cpus=1, max_retries=0)(_call)
 
 
 class RayRunner:
@@ -36,9 +45,12 @@ class RayRunner:
 
     def __init__(self, workers: int | None = None) -> None:
         self._workers = workers
+        self._function: object = None  # the last that was handed over, and Ray's copy of it
+        self._shared: Any = None
 
     def __enter__(self) -> Self:
         """Nothing yet: Ray takes seconds to start, and a run may have nothing left to do."""
+        self._function = None
         return self
 
     def __exit__(
@@ -47,24 +59,36 @@ class RayRunner:
         """Stop a Ray that was started, leave one that was joined."""
         ray.shutdown()
 
-    def map(
-        self, function: Callable[[Plan], None], plans: Sequence[Plan]
-    ) -> Iterator[tuple[Plan, Exception | None]]:
-        """Keep a bounded window of tasks under way; give each plan when it is done."""
+    @property
+    def slots(self) -> int:
+        """The cores of the cluster, which may grow and shrink."""
         if not ray.is_initialized():
             self._start()
-        shared = ray.put(function)
-        window = max(1, _cores()) * WINDOW
-        waiting = list(reversed(plans))
-        running: dict[Any, Plan] = {}
-        while waiting or running:
-            while waiting and len(running) < window:
-                plan = waiting.pop()
-                running[_task.remote(shared, plan)] = plan
-            finished, _ = ray.wait(list(running), num_returns=1)
-            for reference in finished:
-                plan = running.pop(reference)
-                yield plan, _failure(reference)
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        return max(1, int(resources.get("CPU", 1)))
+
+    @property
+    def window(self) -> int:
+        """Tasks under way: one runs on each core while the next waits at its worker."""
+        return self.slots * WINDOW
+
+    def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
+        """Hand a task over."""
+        if function is not self._function:
+            self._function, self._shared = function, ray.put(function)
+        ticket: Ticket = _task.remote(self._shared, plan)
+        return ticket
+
+    def wait(self, tickets: Sequence[Ticket], seconds: float) -> Sequence[tuple[Ticket, Exception | None]]:
+        """The tasks that have ended."""
+        ended, _ = ray.wait(list(tickets), num_returns=1, timeout=seconds)
+        if ended:  # and whatever else has
+            ended, _ = ray.wait(list(tickets), num_returns=len(tickets), timeout=0)
+        return [(ticket, _failure(ticket)) for ticket in ended]
+
+    def cancel(self, ticket: Ticket) -> None:
+        """End a task with its worker's process; Ray starts another."""
+        ray.cancel(ticket, force=True)
 
     def _start(self) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing phones home
@@ -102,11 +126,14 @@ def _failure(reference: Any) -> Exception | None:
         ray.get(reference)
     except RayTaskError as error:
         return error.cause if isinstance(error.cause, Exception) else error
-    except Exception as error:  # noqa: BLE001  # a lost worker, memory: the caller decides
+    except OutOfMemoryError as error:
+        return OutOfMemory(_first_line(error))
+    except (RayActorError, WorkerCrashedError, NodeDiedError, ObjectLostError, TaskCancelledError) as error:
+        return WorkerLost(_first_line(error))
+    except RayError as error:
         return error
     return None
 
 
-def _cores() -> int:
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return int(resources.get("CPU", 1))
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

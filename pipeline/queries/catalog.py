@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import check_lake
+from pipeline.storage.manifests import MANIFEST, PLAN, check_lake, unseal_at
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
@@ -89,16 +89,18 @@ class Catalog:
 def read_catalog(folder: Folder) -> Catalog:
     """The catalog of a lake. Raises UsageError when there is none."""
     check_lake(folder)
+    paths = [p for p in folder.list("_meta") if p.rsplit("/", 1)[1] in ("run.json", PLAN, MANIFEST)]
+    documents = folder.read_many(path for path in paths if not path.endswith(PLAN))
     runs: dict[str, RunRecord] = {}
     begun: dict[str, list[tuple[str, str]]] = defaultdict(list)
     manifests: dict[str, list[Manifest]] = defaultdict(list)
-    for path in folder.list("_meta"):
+    for path in paths:
         parts = path.split("/")
         run, name = parts[1].removeprefix("run="), parts[-1]
         if name == "run.json":
-            runs[run] = RunRecord.model_validate_json(folder.read(path))
-        elif name == "plan.json":
+            runs[run] = unseal_at(RunRecord, folder, path, documents[path])
+        elif name == PLAN:
             begun[run].append((parts[2], "/".join(parts[3:-1])))
-        elif name == "manifest.json":
-            manifests[run].append(Manifest.model_validate_json(folder.read(path)))
+        else:
+            manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
     return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs})

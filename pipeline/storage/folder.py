@@ -16,6 +16,7 @@ from schemas.errors import StorageError, UsageError
 
 _DAY = 86_400.0  # seconds
 # Their create-only writes are one atomic request (memory's: one process). Elsewhere a look comes before the write.
+_LOCAL, _S3 = ("file", "local"), ("s3", "s3a")
 _ATOMIC = ("gs", "gcs", "abfs", "abfss", "az", "memory")
 _AT_ONCE = 64  # requests under way when many objects are read
 
@@ -26,7 +27,9 @@ class Folder:
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/") or "/"
         scheme = self.root.split("://")[0] if "://" in self.root else "file"
-        options = s3_options() if scheme in ("s3", "s3a") else {}
+        if scheme not in (*_LOCAL, *_S3, *_ATOMIC):
+            raise UsageError(_refusal(self.root, scheme))
+        options = s3_options() if scheme in _S3 else {}
         try:
             # A cached listing would hide what another worker has just written.
             self._files, path = fsspec.url_to_fs(self.root, use_listings_cache=False, **options)
@@ -38,14 +41,9 @@ class Folder:
     def _store_of(self, scheme: str) -> Store:
         if self.is_local:
             return LocalStore(self._path)
-        if scheme in ("s3", "s3a"):
+        if scheme in _S3:
             return S3Store(self._files, self._path)
-        if scheme in _ATOMIC:
-            return GeneralStore(self._files, self._path)
-        raise UsageError(
-            f"the root {self.root!r} cannot hold a lake: {scheme}:// has no create-only write in one step, "
-            "without which two workers could overwrite each other; use a local folder, s3://, gs:// or abfs://"
-        )
+        return GeneralStore(self._files, self._path)
 
     @property
     def is_local(self) -> bool:
@@ -104,10 +102,10 @@ class Folder:
 
     def read_parts(self, parts: Mapping[str, tuple[int, int | None]]) -> dict[str, bytes]:
         """A part of each of many objects, from its first byte up to (without) its last, None for the end."""
-        if self.is_local:
+        if self.is_local or not parts:
             return {path: self._part(path, *part) for path, part in parts.items()}
         full = [self._full(path) for path in parts]
-        starts, ends = zip(*parts.values(), strict=True) if parts else ((), ())
+        starts, ends = zip(*parts.values(), strict=True)
         whole = not any(starts) and not any(ends)
         with told(f"cannot read from {self.root}"):
             if whole:
@@ -228,6 +226,15 @@ class Folder:
         if isinstance(data, Exception):
             raise storage_error(f"cannot read {self.address(path)}", data) from None
         return data
+
+
+def _refusal(root: str, scheme: str) -> str:
+    if scheme not in fsspec.available_protocols():
+        return f"the root {root!r} is no folder or URI that fsspec knows: {scheme}://"
+    return (
+        f"the root {root!r} cannot hold a lake: {scheme}:// has no create-only write in one step, "
+        "without which two workers could overwrite each other; use a local folder, s3://, gs:// or abfs://"
+    )
 
 
 class _Told:

@@ -10,11 +10,13 @@ _meta/run=counting-3fa9c1d2/dump/model=lstm-1x10-seed0/checkpoint=2000/plan.json
 import json
 
 from pipeline.storage.folder import Folder
+from pipeline.storage.sealed import Document, unseal
 from schemas import FORMAT_VERSION
-from schemas.errors import UsageError
+from schemas.errors import StorageError, UsageError
 from schemas.manifest import Manifest, Plan, Record, RunRecord
 
 LAKE = "_meta/lake.json"
+PLAN, MANIFEST = "plan.json", "manifest.json"
 
 
 def prepare_lake(folder: Folder) -> None:
@@ -26,9 +28,15 @@ def prepare_lake(folder: Folder) -> None:
 
 def check_lake(folder: Folder) -> None:
     """Raise UsageError when there is no lake, or one of another format version."""
-    if not folder.exists(LAKE):
+    data = folder.read_if_there(LAKE)
+    if data is None:
         raise UsageError(f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`")
-    version = json.loads(folder.read(LAKE)).get("format_version")
+    try:
+        version = json.loads(data)["format_version"]
+    except (ValueError, KeyError, TypeError):
+        raise StorageError(
+            f"{folder.address(LAKE)} is damaged: remove that file alone, and run again what made the lake"
+        ) from None
     if version != FORMAT_VERSION:
         raise UsageError(
             f"the lake at {folder.root} has format version {version}, this unrolled reads {FORMAT_VERSION}: "
@@ -48,19 +56,18 @@ def unit_folder(run: str, stage: str, unit: str) -> str:
 
 def read_run(folder: Folder, run: str) -> RunRecord:
     """A run's record."""
-    return RunRecord.model_validate_json(folder.read(f"{run_folder(run)}/run.json"))
+    path = f"{run_folder(run)}/run.json"
+    return unseal_at(RunRecord, folder, path, folder.read(path))
 
 
 def read_plan(folder: Folder, run: str, stage: str, unit: str) -> Plan | None:
     """A unit's plan, None when it was never begun."""
-    path = f"{unit_folder(run, stage, unit)}/plan.json"
-    return Plan.model_validate_json(folder.read(path)) if folder.exists(path) else None
+    return _read(Plan, folder, f"{unit_folder(run, stage, unit)}/{PLAN}")
 
 
 def read_manifest(folder: Folder, run: str, stage: str, unit: str) -> Manifest | None:
     """A unit's manifest, None when it is not complete."""
-    path = f"{unit_folder(run, stage, unit)}/manifest.json"
-    return Manifest.model_validate_json(folder.read(path)) if folder.exists(path) else None
+    return _read(Manifest, folder, f"{unit_folder(run, stage, unit)}/{MANIFEST}")
 
 
 def record_path(run: str, stage: str, unit: str, piece: int) -> str:
@@ -68,12 +75,46 @@ def record_path(run: str, stage: str, unit: str, piece: int) -> str:
     return f"{unit_folder(run, stage, unit)}/records/{piece:05d}.json"
 
 
-def recorded_pieces(folder: Folder, run: str, stage: str, unit: str) -> dict[int, str]:
-    """The finished pieces of a unit, and the paths of their records."""
-    paths = folder.list(f"{unit_folder(run, stage, unit)}/records")
-    return {int(path.rsplit("/", 1)[1].removesuffix(".json")): path for path in paths}
+def unseal_at(kind: type[Document], folder: Folder, path: str, data: bytes) -> Document:
+    """A document of `_meta`. Raises StorageError that names it, and what to type, when it is damaged."""
+    _, run, *below = path.split("/")
+    again = f"type --replace {below[0]} to make it again" if len(below) > 1 else "run the run's command again"
+    return unseal(kind, data, folder.address(path), f"{run.removeprefix('run=')}: {again}")
 
 
-def read_record(folder: Folder, path: str) -> Record:
-    """A piece's record."""
-    return Record.model_validate_json(folder.read(path))
+class Journal:
+    """What a stage of a run has left in `_meta`, as one listing finds it; documents are read many at a time."""
+
+    def __init__(self, folder: Folder, run: str, stage: str) -> None:
+        self._folder, self._run, self._stage = folder, run, stage
+        self._paths = folder.list(f"{run_folder(run)}/{stage}")
+
+    def plans(self) -> dict[str, Plan]:
+        """The plans, by unit."""
+        return {plan.unit: plan for plan in self._documents(Plan, PLAN)}
+
+    def manifests(self) -> dict[str, Manifest]:
+        """The manifests of finished units, by unit."""
+        return {manifest.plan.unit: manifest for manifest in self._documents(Manifest, MANIFEST)}
+
+    def done(self, unit: str) -> set[int]:
+        """The numbers of a unit's finished pieces."""
+        start = f"{unit_folder(self._run, self._stage, unit)}/records/"
+        return {int(path[len(start) : -len(".json")]) for path in self._paths if path.startswith(start)}
+
+    def records(self, unit: str) -> list[Record]:
+        """What a unit's finished pieces have written."""
+        start = f"{unit_folder(self._run, self._stage, unit)}/records/"
+        return self._read(Record, [path for path in self._paths if path.startswith(start)])
+
+    def _documents(self, kind: type[Document], name: str) -> list[Document]:
+        return self._read(kind, [path for path in self._paths if path.endswith(f"/{name}")])
+
+    def _read(self, kind: type[Document], paths: list[str]) -> list[Document]:
+        found = self._folder.read_many(paths)
+        return [unseal_at(kind, self._folder, path, found[path]) for path in paths]
+
+
+def _read(kind: type[Document], folder: Folder, path: str) -> Document | None:
+    data = folder.read_if_there(path)
+    return None if data is None else unseal_at(kind, folder, path, data)

@@ -14,6 +14,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
@@ -97,7 +98,12 @@ class S3Store:
         bucket, prefix, _ = self._files.split_path(f"{self._root}/")
         marks: dict[str, str] = {}
         while True:
-            told = self._files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marks)
+            try:
+                told = self._files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marks)
+            except OSError as error:
+                if status_of(error) == 501:  # a store that cannot say
+                    return
+                raise
             now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
             for upload in told.get("Uploads", []):
                 if (now - upload["Initiated"]).total_seconds() >= older_than:
@@ -109,7 +115,8 @@ class S3Store:
     def discard(self, leftover: Leftover) -> None:
         """Abort an upload, which frees its parts."""
         bucket, key, _ = self._files.split_path(f"{self._root}/{leftover.path}")
-        self._files.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=leftover.upload)
+        with suppress(FileNotFoundError):  # it was finished or aborted meanwhile
+            self._files.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=leftover.upload)
 
     def connection(self) -> S3Connection:
         """How the store is reached, with the credentials that the AWS places give just now."""
@@ -154,6 +161,7 @@ class Upload:
             except Exception as error:
                 # An answer may be lost after the store took the object, and our own second try is then refused.
                 if self._is_there():
+                    self._upload = None
                     return True
                 if status_of(error) == 412:
                     self.discard()
@@ -171,7 +179,8 @@ class Upload:
         self._data.clear()
         if self._upload:
             upload, self._upload = self._upload, None
-            self._call("abort_multipart_upload", UploadId=upload)
+            with suppress(FileNotFoundError):
+                self._call("abort_multipart_upload", UploadId=upload)
 
     def _send(self, part: bytes) -> None:
         if self._upload is None:

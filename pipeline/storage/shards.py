@@ -1,6 +1,7 @@
 """Parquet shards: built in memory, committed in one step, verified when read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,12 +10,16 @@ from pipeline.storage.folder import Folder
 from schemas.errors import StorageError
 from schemas.fingerprint import sha256
 from schemas.manifest import StoredObject
+from schemas.stages import stage_of
 from schemas.table import Table
 
 # Floats: all first bytes, then all second bytes …, which zstd packs a fifth smaller than plain ones.
 # Keys of a sorted table: differences from row to row, nearly all 0 or 1. The rest: a dictionary.
 _DELTA = ("sequence", "step")
 PLAN = "unrolled.plan"
+
+# The end of a shard in which its footer lies, nearly always, and how many are in memory at once.
+_TAIL, _TAILS = 64 * 1024, 256
 
 
 def write_shard(
@@ -68,7 +73,7 @@ def first_of_plan(folder: Folder, shard: StoredObject, plan: str) -> StoredObjec
     """The shard that lies where a later writer's would. Raises StorageError when it is of another plan."""
     if _metadata(folder, shard.path).metadata.get(PLAN.encode()) != plan.encode():
         raise StorageError(
-            f"{folder.address(shard.path)} was written under another plan: type --replace and its stage"
+            f"{folder.address(shard.path)} was written under another plan: type --replace {stage_of(shard.path)}"
         )
     return describe(folder, shard.path, shard.table)
 
@@ -91,28 +96,49 @@ def count_rows(folder: Folder, path: str) -> int:
     return rows
 
 
+def row_counts(folder: Folder, sizes: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """The rows that the footers of many shards tell, of which paths and bytes are given.
+
+    Only their ends are read, many at a time. Raises StorageError as `count_rows` does.
+    """
+    names = list(sizes)
+    for start in range(0, len(names), _TAILS):
+        paths = names[start : start + _TAILS]
+        tails = folder.read_parts({path: (max(0, sizes[path] - _TAIL), None) for path in paths})
+        for path, tail in tails.items():
+            footer = int.from_bytes(tail[-8:-4], "little") + 8  # its length, and the magic word after it
+            if footer > len(tail) < sizes[path]:
+                tail = folder.read_parts({path: (max(0, sizes[path] - footer), None)})[path]  # noqa: PLW2901
+            yield path, _parsed(folder, path, tail).num_rows
+
+
 def _metadata(folder: Folder, path: str) -> pq.FileMetaData:
+    with folder.open(path) as file:
+        return _parsed(folder, path, file)
+
+
+def _parsed(folder: Folder, path: str, file: BinaryIO | bytes) -> pq.FileMetaData:
     try:
-        with folder.open(path) as file:
-            return pq.read_metadata(file)
-    except pa.ArrowInvalid as error:
+        return pq.read_metadata(pa.BufferReader(file) if isinstance(file, bytes) else file)
+    except (pa.ArrowInvalid, OSError) as error:
         raise StorageError(f"{folder.address(path)} is not a whole Parquet file: {error}") from None
 
 
 def _description(folder: Folder, path: str, data: bytes, table: str | None) -> StoredObject:
-    rows = count_rows(folder, path) if table else 0
+    rows = _parsed(folder, path, data).num_rows if table else 0
     return StoredObject(path=path, table=table, rows=rows, bytes=len(data), sha256=sha256(data))
 
 
 def read_verified(folder: Folder, stored: StoredObject) -> bytes:
     """An object's bytes. Raises StorageError with its name when they are not those that were written."""
-    data = folder.read(stored.path)
-    if sha256(data) != stored.sha256:
-        raise StorageError(
-            f"{folder.address(stored.path)} has changed since it was written (its digest does not match): "
-            "remove the run with `unrolled runs rm` and run it again"
-        )
-    return data
+    for _ in range(2):  # a bit may flip on the way, too
+        data = folder.read(stored.path)
+        if sha256(data) == stored.sha256:
+            return data
+    raise StorageError(
+        f"{folder.address(stored.path)} has changed since it was written (its digest does not match): "
+        f"type --replace {stage_of(stored.path)} to make it again"
+    )
 
 
 def read_shards(folder: Folder, shards: Iterable[StoredObject], columns: Sequence[str]) -> pa.Table:

@@ -224,7 +224,7 @@ def test_the_frozen_surface() -> None:
     parser = make_parser()
     commands = next(action.choices for action in parser._actions if action.dest == "command")
     assert isinstance(commands, dict)
-    stage = ["--debug", "--plan", "--replace", "--root", "--runner", "--set", "--workers", "EXPERIMENT"]
+    stage = ["--debug", "--plan", "--replace", "--root", "--runner", "--set", "--wait", "--workers", "EXPERIMENT"]
     surface = {
         name: sorted(
             (action.option_strings or [action.metavar or action.dest])[-1] for action in command._actions[1:]
@@ -272,8 +272,8 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "{tmp}/few.toml"], "the corpus holds 3 sequences, and train + valid + probe ask for 22000"),
     (["run", "{tmp}/unseen.toml", "--runner", "local"], "holds the character 'é', which training never saw"),
     (["run", "counting", "--root", "{tmp}/broken.toml/lake"], "cannot be written: Not a directory"),
-    (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 1"),
-    (["sql", "select 1", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 1"),
+    (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 2"),
+    (["sql", "select 1", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 2"),
     (["sql", "select 1", "--root", "{tmp}/nothing"], "there is no lake at"),
     (["sql", "select * from nowhere"], "Catalog Error: Table with name nowhere does not exist!"),
     (["sql", "copy models to '{tmp}/x.csv'"], "only SELECT is allowed, not COPY"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from jobs.attempts import LIMITS, Attempts
 from jobs.context import Run, begin_run
 from jobs.publish import Piece, Stage, Unit, publish, replace_stage, work_piece
 from jobs.run import STAGES, run_stages
@@ -80,7 +81,7 @@ class RunnerContract:
     def test_every_plan_comes_back_once_with_its_failure(self, tmp_path: Path) -> None:
         plans = [str(tmp_path / f"{number}") for number in range(20)]
         with self.runner as runner:
-            done = dict(runner.map(touch_unless_7, plans))
+            done = dict(Attempts(runner, touch_unless_7, LIMITS).make(plans))
         assert list(map(str, sorted(tmp_path.iterdir()))) == sorted(p for p in plans if not p.endswith("7"))
         failed = {plan: error for plan, error in done.items() if error is not None}
         assert set(done) == set(plans)

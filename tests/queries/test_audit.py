@@ -1,6 +1,5 @@
 """The audit: real dumps pass at every precision, and each planted fault is caught by the invariant it breaks."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +22,13 @@ from pipeline.queries.audit import check
 from pipeline.queries.audit.invariant import FROM_WEIGHTS, invariants
 from pipeline.queries.audit.weights import STACKED, weight_rows
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import unit_folder
+from pipeline.storage.manifests import unit_folder, unseal_at
+from pipeline.storage.sealed import seal
 from pipeline.storage.shards import write_shard
 from schemas.activations import ACTIVATIONS
 from schemas.errors import StorageError, UsageError
 from schemas.fingerprint import sha256
+from schemas.manifest import Manifest
 from schemas.signals import CELL_SIGNALS
 from schemas.stages import checkpoint_unit
 from tests.conftest import tiny_run
@@ -111,17 +112,15 @@ class Fault:
         folder = Folder(self.run.root)
         unit = checkpoint_unit(self.model, CHECKPOINT)
         path = f"{unit_folder(self.run.id, 'dump', unit)}/manifest.json"
-        manifest = json.loads(folder.read(path))
+        manifest = unseal_at(Manifest, folder, path, folder.read(path))
         partition = {"run": self.run.id, "model": self.model, "checkpoint": CHECKPOINT, "layer": 0}
         place = ACTIVATIONS.shard_path(partition)
         rows = pq.read_table(pa.BufferReader(folder.read(place)))
         folder.remove(place)
-        stored = write_shard(folder, ACTIVATIONS, partition, 0, [change(rows)], manifest["plan"]["fingerprint"])
+        stored = write_shard(folder, ACTIVATIONS, partition, 0, [change(rows)], manifest.plan.fingerprint)
         if self.repair:
-            manifest["objects"] = [
-                stored.model_dump() if listed["path"] == place else listed for listed in manifest["objects"]
-            ]
-            folder.replace(path, json.dumps(manifest).encode())
+            objects = tuple(stored if listed.path == place else listed for listed in manifest.objects)
+            folder.replace(path, seal(manifest.model_copy(update={"objects": objects})))
         assert sha256(folder.read(place)) == stored.sha256
 
     def rounded(self, values: np.ndarray) -> pa.Array:

@@ -1,0 +1,46 @@
+"""Documents of `_meta`, each with the digest of what it says, so that a damaged one is never believed."""
+
+import hashlib
+import json
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from schemas.errors import StorageError
+from schemas.fingerprint import canonical
+
+Document = TypeVar("Document", bound=BaseModel)
+_DIGEST = "sha256"
+_STATE = b"unrolled state 1"
+
+
+def seal(document: BaseModel) -> bytes:
+    """A document as JSON, with the SHA-256 of its canonical text as one more key."""
+    says = document.model_dump(mode="json")
+    return (json.dumps({**says, _DIGEST: _digest(says)}, indent=1) + "\n").encode()
+
+
+def unseal(kind: type[Document], data: bytes, address: str, cure: str) -> Document:
+    """The document of some bytes. Raises StorageError, with its address and the cure, when they are damaged."""
+    try:
+        says = json.loads(data)
+        if says.pop(_DIGEST) == _digest(says):
+            return kind.model_validate(says)
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
+        pass
+    raise StorageError(f"{address} is damaged (its digest does not match): {cure}") from None
+
+
+def seal_state(data: bytes) -> bytes:
+    """A state to resume from, behind its digest."""
+    return _STATE + hashlib.sha256(data).digest() + data
+
+
+def unseal_state(sealed: bytes) -> bytes | None:
+    """The state, None when it is damaged: the work is then begun again."""
+    start, digest, data = sealed[: len(_STATE)], sealed[len(_STATE) : len(_STATE) + 32], sealed[len(_STATE) + 32 :]
+    return data if start == _STATE and digest == hashlib.sha256(data).digest() else None
+
+
+def _digest(says: dict[str, object]) -> str:
+    return hashlib.sha256(canonical(says).encode()).hexdigest()

@@ -1,0 +1,131 @@
+"""Two drivers on one run: one works, the other waits or goes; a dead one is noticed, whatever the clocks say."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from jobs import lease as lease_module
+from jobs.lease import Lease, is_held
+from pipeline.storage.folder import Folder
+from schemas.errors import LeaseError
+from tests.conftest import REPOSITORY
+
+RUN = "tiny-12345678"
+
+
+@pytest.fixture(params=["local", "s3"])
+def folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.setattr(lease_module, "LOCAL", (0.1, 1.0))
+    monkeypatch.setattr(lease_module, "REMOTE", (0.1, 1.0))
+    where = request.getfixturevalue("tmp_path" if request.param == "local" else "s3_root")
+    return Folder(str(where))
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if every holder were on another machine, of which nothing but beats is known."""
+    monkeypatch.setattr(lease_module, "_machine", lambda: "")
+
+
+def test_a_second_driver_is_refused_while_the_first_lives(folder: Folder) -> None:
+    told: list[str] = []
+    with Lease(folder, RUN) as held:
+        assert is_held(folder, RUN)
+        with pytest.raises(LeaseError, match=rf"another driver works on {RUN} \(process {os.getpid()} on "):
+            Lease(folder, RUN, told.append).__enter__()
+        assert "watching for up to 1 s whether it lives" in told[0]
+        held.check()
+        with Lease(folder, "other-run"):
+            pass
+    assert not is_held(folder, RUN)
+    assert folder.list() == []
+    with Lease(folder, RUN):
+        pass
+
+
+def test_a_second_driver_may_wait(folder: Folder) -> None:
+    first = Lease(folder, RUN).__enter__()
+    order: list[str] = []
+
+    def second() -> None:
+        with Lease(folder, RUN, wait=True):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    time.sleep(2.0)  # longer than the patience: the first is alive all the time
+    order.append("first")
+    first.__exit__(None, None, None)
+    thread.join(20)
+    assert order == ["first", "second"]
+    assert folder.list() == []
+
+
+def test_a_holder_that_was_held_up_loses_and_is_told(folder: Folder, elsewhere: None) -> None:
+    first = Lease(folder, RUN)
+    first.__enter__()
+    pulse, first._pulse = first._pulse, lambda _: None  # type: ignore[method-assign, assignment]
+    with Lease(folder, RUN) as second:
+        first._pulse = pulse  # type: ignore[method-assign]
+        end = time.monotonic() + 10
+        while not first._lost and time.monotonic() < end:
+            time.sleep(0.05)
+        with pytest.raises(LeaseError, match="another driver has taken"):
+            first.check()
+        second.check()
+        first.__exit__(None, None, None)
+        assert is_held(folder, RUN), "it does not take the successor's lease away"
+    assert folder.list() == []
+
+
+def test_of_many_that_find_a_dead_driver_one_takes_over(folder: Folder, elsewhere: None) -> None:
+    folder.create(f"_meta/run={RUN}/lease/00001.json", json.dumps({"holder": "dead"}).encode())
+    results: list[object] = []
+
+    def contend() -> None:
+        try:
+            with Lease(folder, RUN):
+                results.append("held")
+                time.sleep(2.0)
+        except LeaseError as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=contend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert results.count("held") == 1
+    assert len(results) == 4
+    assert folder.list() == []
+
+
+@pytest.mark.slow
+def test_a_killed_driver_of_this_machine_is_noticed_at_once(folder: Folder) -> None:
+    script = (
+        "import time; from jobs.lease import Lease; from pipeline.storage.folder import Folder\n"
+        f"Lease(Folder({folder.root!r}), {RUN!r}).__enter__(); print('held', flush=True); time.sleep(60)"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY)
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == b"held\n"
+    assert is_held(folder, RUN)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.stdout.close()
+    while is_held(folder, RUN):
+        time.sleep(0.01)
+    with Lease(folder, RUN, pytest.fail):
+        pass
+    driver.wait()
+
+
+def test_a_process_number_that_came_again_is_another_process(folder: Folder) -> None:
+    identity = {**lease_module._this_process(), "began": "1", "holder": "dead"}
+    folder.create(f"_meta/run={RUN}/lease/00001.json", json.dumps(identity).encode())
+    assert not is_held(folder, RUN)
