@@ -40,18 +40,23 @@ def kill_at(root: str, number: int) -> None:
     _at(root, number, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
+def stop_at(root: str, number: int) -> None:
+    """Stand still before the Nth change, until somebody says go on."""
+    _at(root, number, lambda: os.kill(os.getpid(), signal.SIGSTOP))
+
+
 def read_only_at(root: str, number: int) -> None:
-    """The file system becomes read-only before the Nth change."""
+    """The file system becomes read-only before the Nth change, or the first after it with no file being written."""
     _at(root, number, lambda: make_read_only(root))
 
 
-def make_read_only(root: str) -> None:
-    """A mount is mounted again; without the right to mount, its permissions go."""
+def make_read_only(root: str) -> bool:
+    """A mount is mounted again; without the right to mount, its permissions go. Whether it worked."""
     if os.path.ismount(root):
-        subprocess.run(["mount", "-o", "remount,ro", root], check=True)
-        return
+        return not subprocess.run(["mount", "-o", "remount,ro", root], check=False, capture_output=True).returncode
     for folder, _, _ in os.walk(root):
         Path(folder).chmod(0o555)
+    return True
 
 
 def small_files(size: int) -> None:
@@ -74,20 +79,22 @@ def jump_clock(seconds: list[float]) -> None:
 HOOKS: dict[str, Callable[..., None]] = {
     "record": record,
     "kill_at": kill_at,
+    "stop_at": stop_at,
     "read_only_at": read_only_at,
     "small_files": small_files,
     "jump_clock": jump_clock,
 }
 
 
-def _at(root: str, number: int, strike: Callable[[], None]) -> None:
-    seen = 0
+def _at(root: str, number: int, strike: Callable[[], object]) -> None:
+    """Strike before the Nth change; again before the next while it gives False."""
+    seen, done = 0, False
 
     def see(_path: str) -> None:
-        nonlocal seen
+        nonlocal seen, done
         seen += 1
-        if seen == number:
-            strike()
+        if seen >= number and not done:
+            done = strike() is not False
 
     watch(root, see)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults import kills, network
+from tests.faults import clusters, damage, disks, drivers, kills, network
 from tests.faults.bench import Bench
 
 Scenario = Callable[[Bench, int], int]
@@ -56,6 +56,19 @@ KINDS = (
     Kind("driver killed before S3 took an object", network.dying("kill-before"), 1, 6),
     Kind("driver killed after S3 took an object", network.dying("kill-after"), 1, 6),
     Kind("a killed driver's PUT arrives late", network.dying("zombie"), 2, 10),
+    Kind("disk full", disks.full, 2, 10),
+    Kind("no file left", disks.no_inodes, 1, 6),
+    Kind("disk turns read-only", disks.read_only, 2, 6),
+    Kind("object truncated", damage.damaged("truncated"), 3, 18),
+    Kind("object with a flipped bit", damage.damaged("flipped"), 3, 18),
+    Kind("object emptied", damage.damaged("emptied"), 3, 18),
+    Kind("object missing", damage.damaged("missing"), 3, 18),
+    Kind("two drivers at once", drivers.at_once, 2, 6),
+    Kind("driver held up and taken over", drivers.held_up, 2, 6),
+    Kind("wall clock jumps", drivers.clock_jumps, 2, 6),
+    Kind("Ray worker killed", clusters.worker, 1, 5, ray=True),
+    Kind("Ray node killed", clusters.node, 1, 5, ray=True),
+    Kind("driver of a Ray killed", clusters.driver, 1, 5, ray=True),
 )
 
 
