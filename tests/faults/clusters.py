@@ -94,7 +94,9 @@ def _kill_worker(raylet: int, seconds: float = 5) -> bool:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
 
 
 def _title(pid: int) -> str:
