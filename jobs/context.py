@@ -1,5 +1,6 @@
 """A run: an experiment in a lake, under the id that its fingerprint gives it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -8,7 +9,7 @@ from jobs.network import Network, make_module, open_network, read_vocabulary
 from pipeline.corpus.rows import encoded_sequence
 from pipeline.storage.documents import digest_documents, read_documents
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import prepare_lake, read_manifest, read_run, run_folder
+from pipeline.storage.manifests import Journal, prepare_lake, read_manifest, read_run, run_folder
 from pipeline.storage.sealed import seal
 from pipeline.tasks import make_task
 from pipeline.tasks.task import Task
@@ -95,7 +96,14 @@ class Run:
 
     def manifest(self, stage: str, unit: str) -> Manifest:
         """The manifest of a finished unit. Raises UsageError when the stage is missing."""
-        found = read_manifest(self.folder, self.id, stage, unit)
+        return self._finished(stage, unit, read_manifest(self.folder, self.id, stage, unit))
+
+    def manifests(self, stage: str, units: Sequence[str]) -> list[Manifest]:
+        """The manifests of finished units, read many at a time. Raises UsageError when one is missing."""
+        there = Journal(self.folder, self.id, stage).manifests()
+        return [self._finished(stage, unit, there.get(unit)) for unit in units]
+
+    def _finished(self, stage: str, unit: str, found: Manifest | None) -> Manifest:
         if found is None:
             raise UsageError(
                 f"{self.id} has not finished {stage} ({unit}): type "

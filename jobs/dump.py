@@ -25,7 +25,7 @@ from schemas.activations import ACTIVATIONS, PREDICTIONS
 from schemas.experiment import Experiment, ModelSpec
 from schemas.manifest import StoredObject
 from schemas.signals import CELL_SIGNALS
-from schemas.stages import checkpoint_unit
+from schemas.stages import WHOLE, checkpoint_unit
 
 # A layer's shard is 40-110 MB then; objects of 64-256 MB are what S3 and DuckDB read best.
 VALUES_PER_PIECE = 32_000_000
@@ -39,13 +39,14 @@ def units(run: Run) -> list[Unit]:
     """One unit for each model and checkpoint, a piece for each block of probe sequences."""
     settings = run.experiment.dump
     shards = step_shards(run, "probe")
+    trained = run.manifest("train", WHOLE)
     mean_steps = sum(shard.rows for shard in shards) / run.experiment.corpus.probe
     return [
         Unit(
             checkpoint_unit(model.name, checkpoint),
             settings.model_dump(exclude={"checkpoints", "tolerance"}),
             [
-                checkpoint_objects(run, model.name, checkpoint)["model.safetensors"].sha256,
+                checkpoint_objects(run, trained, model.name, checkpoint)["model.safetensors"].sha256,
                 *(s.sha256 for s in shards),
             ],
             *pieces_of(run.experiment, model, checkpoint, mean_steps),

@@ -18,7 +18,8 @@ def units(run: Run) -> list[Unit]:
         return []
     last = run.experiment.training.steps
     models = [model.name for model in run.models]
-    reads = [checkpoint_objects(run, model, last)["model.safetensors"].sha256 for model in models]
+    trained = run.manifest("train", WHOLE)
+    reads = [checkpoint_objects(run, trained, model, last)["model.safetensors"].sha256 for model in models]
     pieces: list[dict[str, object]] = [{"model": model, "checkpoint": last} for model in models]
     settings = run.experiment.extrapolate
     return [Unit(WHOLE, settings.model_dump(), reads, pieces, [float(settings.maximum)] * len(pieces))]

@@ -185,7 +185,7 @@ def _write_manifests(run: Run, stage: str, plans: Sequence[Plan]) -> None:
         prefix = unit_folder(run.id, stage, plan.unit)
         manifest = Manifest(format_version=FORMAT_VERSION, plan=plan, objects=listed[plan.unit])
         folder.create(f"{prefix}/{MANIFEST}", seal(manifest))
-        folder.remove(f"{prefix}/resume")
+        folder.remove_all(journal.states(plan.unit))
 
 
 def _recorded_objects(run: Run, plan: Plan, journal: Journal) -> tuple[StoredObject, ...]:

@@ -17,16 +17,17 @@ from schemas.stages import checkpoint_unit, hypothesis_unit
 
 def units(run: Run) -> list[Unit]:
     """One unit of one piece for each hypothesis, model and checkpoint."""
-    annotated = {name: run.manifest("annotate", hypothesis_unit(name)) for name in run.experiment.score.hypotheses}
+    names = run.experiment.score.hypotheses
+    annotations = run.manifests("annotate", [hypothesis_unit(name) for name in names])
+    dumped = [(model, checkpoint) for model in run.models for checkpoint in run.experiment.dumped_checkpoints]
+    dumps = run.manifests("dump", [checkpoint_unit(model.name, checkpoint) for model, checkpoint in dumped])
     found = []
-    for model in run.models:
-        for checkpoint in run.experiment.dumped_checkpoints:
-            dump = run.manifest("dump", checkpoint_unit(model.name, checkpoint))
-            for hypothesis, annotations in annotated.items():
-                name = f"{hypothesis_unit(hypothesis)}/{checkpoint_unit(model.name, checkpoint)}"
-                reads = [stored.sha256 for stored in (*dump.objects, *annotations.objects)]
-                piece = {"hypothesis": hypothesis, "checkpoint": checkpoint, "model": model.model_dump()}
-                found.append(Unit(name, {}, reads, [piece], [float(model.layers * model.hidden_size)]))
+    for (model, checkpoint), dump in zip(dumped, dumps, strict=True):
+        for hypothesis, annotated in zip(names, annotations, strict=True):
+            name = f"{hypothesis_unit(hypothesis)}/{checkpoint_unit(model.name, checkpoint)}"
+            reads = [stored.sha256 for stored in (*dump.objects, *annotated.objects)]
+            piece = {"hypothesis": hypothesis, "checkpoint": checkpoint, "model": model.model_dump()}
+            found.append(Unit(name, {}, reads, [piece], [float(model.layers * model.hidden_size)]))
     return found
 
 

@@ -31,7 +31,7 @@ from pipeline.tasks.vocabulary import Vocabulary, format_vocabulary, parse_vocab
 from pipeline.training.evaluate import Evaluation, evaluate
 from pipeline.training.trainer import Span, Trainer
 from schemas.experiment import ModelSpec
-from schemas.manifest import StoredObject
+from schemas.manifest import Manifest, StoredObject
 from schemas.runs import METRICS, MODELS
 from schemas.stages import WHOLE
 
@@ -105,15 +105,15 @@ def checkpoint_paths(run: Run, model: str, checkpoint: int) -> dict[str, str]:
     return {name: f"checkpoints/run={run.id}/model={model}/checkpoint={checkpoint}/{name}" for name in FILES}
 
 
-def checkpoint_objects(run: Run, model: str, checkpoint: int) -> dict[str, StoredObject]:
-    """A checkpoint's files as its manifest lists them, by name."""
-    listed = {stored.path: stored for stored in run.manifest("train", WHOLE).objects}
+def checkpoint_objects(run: Run, manifest: Manifest, model: str, checkpoint: int) -> dict[str, StoredObject]:
+    """A checkpoint's files as the manifest of the run's training lists them, by name."""
+    listed = {stored.path: stored for stored in manifest.objects}
     return {name: listed[path] for name, path in checkpoint_paths(run, model, checkpoint).items()}
 
 
 def read_model(run: Run, model: str, checkpoint: int) -> tuple[nn.Module, Vocabulary]:
     """A checkpoint's model, trained here or imported, ready to evaluate on the CPU; its vocabulary. Verified."""
-    objects = checkpoint_objects(run, model, checkpoint)
+    objects = checkpoint_objects(run, run.manifest("train", WHOLE), model, checkpoint)
     files = {name: read_verified(run.folder, stored) for name, stored in objects.items()}
     if run.imported:
         module = run.module()

@@ -1,5 +1,6 @@
 """S3 servers of two makes on the loopback address, each with a bucket for all tests."""
 
+import logging
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ KEYS = {
 @contextmanager
 def moto_server() -> Iterator[str]:
     """Moto, in threads of this process; its data lives in memory."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line for each request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=free_port(), verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -44,7 +46,7 @@ def localbucket_server(folder: Path) -> Iterator[str]:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
-        _wait(address)
+        wait(address)
         yield address
     finally:
         server.terminate()
@@ -71,7 +73,7 @@ def make_bucket(endpoint: str) -> None:
             raise
 
 
-def _wait(address: str, seconds: float = 30) -> None:
+def wait(address: str, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while True:
         try:

@@ -20,6 +20,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
         "main-path": ("## Training", "## Dumping", "## Reading", "## Memory", "## Not measured"),
         "peers": ("## Peers", "ours, exact", "## Not measured"),
         "precision": ("## Precision", "bfloat16", "## Not measured"),
+        "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),
     }
     assert pages.keys() == headings.keys()
     for name, page in pages.items():

@@ -53,7 +53,7 @@ def test_the_main_path_is_read_in_ten_minutes() -> None:
         "pipeline/queries/top_neurons.sql",
     ]
     lines = sum(len((REPOSITORY / path).read_text().splitlines()) for path in story)
-    assert lines + len((REPOSITORY / "README.md").read_text().splitlines()) < 620
+    assert lines + len((REPOSITORY / "README.md").read_text().splitlines()) < 650
 
 
 def test_links_lead_somewhere() -> None:

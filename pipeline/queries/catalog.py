@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.storage.cache import Cache, read_documents
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import MANIFEST, PLAN, check_lake, unseal_at
+from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, RUN, check_format, unseal_at
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
 from schemas.stages import STAGES, expected_units
+
+_READ = {LAKE.rsplit("/", 1)[1], RUN, PLAN, MANIFEST}
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,9 @@ class Catalog:
         asked = plans[0].settings["signals"] if plans else "all"
         return SIGNALS if asked == "all" else tuple(s for s in SIGNALS if isinstance(asked, list) and s in asked)
 
-    def paths(self, table: str) -> list[str]:
+    def objects(self, table: str) -> list[StoredObject]:
         """The shards of a table, over all runs."""
-        return [stored.path for _, stored in self._objects() if stored.table == table]
+        return [stored for _, stored in self._objects() if stored.table == table]
 
     def shards(self) -> pa.Table:
         """A row for each object that a manifest lists."""
@@ -86,21 +89,28 @@ class Catalog:
                     yield run, stored
 
 
-def read_catalog(folder: Folder) -> Catalog:
-    """The catalog of a lake. Raises UsageError when there is none."""
-    check_lake(folder)
-    paths = [p for p in folder.list("_meta") if p.rsplit("/", 1)[1] in ("run.json", PLAN, MANIFEST)]
-    documents = folder.read_many(path for path in paths if not path.endswith(PLAN))
+def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
+    """The catalog of a lake: one listing, then every document at once, those that the cache has from there.
+
+    Raises UsageError when there is no lake.
+    """
+    versions = {path: version for path, version in folder.versions("_meta").items() if _name(path) in _READ}
+    documents = read_documents(folder, cache, {p: v for p, v in versions.items() if _name(p) != PLAN})
+    check_format(folder, documents.get(LAKE))
     runs: dict[str, RunRecord] = {}
     begun: dict[str, list[tuple[str, str]]] = defaultdict(list)
     manifests: dict[str, list[Manifest]] = defaultdict(list)
-    for path in paths:
+    for path in versions:
         parts = path.split("/")
-        run, name = parts[1].removeprefix("run="), parts[-1]
-        if name == "run.json":
+        run = parts[1].removeprefix("run=")
+        if _name(path) == RUN:
             runs[run] = unseal_at(RunRecord, folder, path, documents[path])
-        elif name == PLAN:
+        elif _name(path) == PLAN:
             begun[run].append((parts[2], "/".join(parts[3:-1])))
-        else:
+        elif _name(path) == MANIFEST:
             manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
     return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs})
+
+
+def _name(path: str) -> str:
+    return path.rsplit("/", 1)[1]

@@ -78,6 +78,10 @@ class Folder:
         """Every object below a prefix with its bytes, sorted: on S3 one request for each thousand."""
         return {path: info["size"] for path, info in sorted(self._find(prefix, detail=True).items())}
 
+    def versions(self, prefix: str = "") -> dict[str, str]:
+        """Every object below a prefix, sorted, with a mark that changes with its bytes; "" is no mark."""
+        return {path: _version(info) for path, info in sorted(self._find(prefix, detail=True).items())}
+
     def read(self, path: str) -> bytes:
         """An object's bytes. Raises StorageError when it is not there."""
         data = self.read_if_there(path)
@@ -185,7 +189,7 @@ class Folder:
         try:
             made = self.create(probe, b"")
             refused = not self.create(probe, b"again")
-            self.remove(probe)
+            self.remove_all([probe])
         except FileNotFoundError:
             raise UsageError(
                 f"the root {self.root} cannot be written: there is no such bucket; make it first"
@@ -235,6 +239,13 @@ def _refusal(root: str, scheme: str) -> str:
         f"the root {root!r} cannot hold a lake: {scheme}:// has no create-only write in one step, "
         "without which two workers could overwrite each other; use a local folder, s3://, gs:// or abfs://"
     )
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    """From what a listing says: a digest where the store gives one, else bytes and time."""
+    digest = info.get("ETag") or info.get("etag") or info.get("md5Hash")
+    changed = info.get("LastModified") or info.get("mtime") or info.get("updated") or info.get("created")
+    return str(digest) if digest else f"{info['size']} {changed}" if changed else ""
 
 
 class _Told:

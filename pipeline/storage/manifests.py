@@ -16,7 +16,7 @@ from schemas.errors import StorageError, UsageError
 from schemas.manifest import Manifest, Plan, Record, RunRecord
 
 LAKE = "_meta/lake.json"
-PLAN, MANIFEST = "plan.json", "manifest.json"
+RUN, PLAN, MANIFEST = "run.json", "plan.json", "manifest.json"
 
 
 def prepare_lake(folder: Folder) -> None:
@@ -28,7 +28,11 @@ def prepare_lake(folder: Folder) -> None:
 
 def check_lake(folder: Folder) -> None:
     """Raise UsageError when there is no lake, or one of another format version."""
-    data = folder.read_if_there(LAKE)
+    check_format(folder, folder.read_if_there(LAKE))
+
+
+def check_format(folder: Folder, data: bytes | None) -> None:
+    """The same, of what lake.json holds, None when it is not there."""
     if data is None:
         raise UsageError(f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`")
     try:
@@ -106,6 +110,11 @@ class Journal:
         """What a unit's finished pieces have written."""
         start = f"{unit_folder(self._run, self._stage, unit)}/records/"
         return self._read(Record, [path for path in self._paths if path.startswith(start)])
+
+    def states(self, unit: str) -> list[str]:
+        """The paths of the states that a unit's pieces would resume from."""
+        start = f"{unit_folder(self._run, self._stage, unit)}/resume/"
+        return [path for path in self._paths if path.startswith(start)]
 
     def _documents(self, kind: type[Document], name: str) -> list[Document]:
         return self._read(kind, [path for path in self._paths if path.endswith(f"/{name}")])

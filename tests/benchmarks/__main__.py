@@ -8,7 +8,19 @@ With a theme's name it prints that theme, and writes nothing.
 import argparse
 from pathlib import Path
 
-from tests.benchmarks import capturing, dumping, layouts, memory, peers, precision, reading, training
+from tests.benchmarks import (
+    capturing,
+    committing,
+    dumping,
+    layouts,
+    memory,
+    peers,
+    precision,
+    reading,
+    resuming,
+    training,
+    workers,
+)
 from tests.benchmarks.page import Page, table, write_page
 
 ALTERNATED = (
@@ -56,6 +68,15 @@ PAGES = {
             *LOCAL,
             "Other questions than one neuron's greatest values; SQL over arrays and pickles, which have none.",
             "Padding, sequences of several lengths, and tools that see no LSTM at all.",
+        ),
+    ),
+    "storage": Page(
+        "Storage",
+        {"committing": committing.run, "resuming": resuming.run, "workers": workers.run},
+        ALTERNATED,
+        (
+            "AWS itself, or any store across a network: S3 is a server in this machine's memory.",
+            "More than two workers, and more than one machine.",
         ),
     ),
     "precision": Page(

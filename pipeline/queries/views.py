@@ -1,0 +1,153 @@
+"""One view a table, over the shards that manifests list and nothing else.
+
+On a disk every view is made at once. Of a remote lake a view is first only its columns, and gets its shards when a
+query names the table: small shards as files of the cache, large ones where they lie.
+"""
+
+import threading
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.queries.catalog import Catalog
+from pipeline.queries.engine import attach
+from pipeline.queries.quoting import quoted
+from pipeline.storage.cache import Cache
+from pipeline.storage.folder import Folder
+from pipeline.storage.listed import ListedObjects
+from schemas import TABLES
+from schemas.errors import StorageError, UnrolledError, UsageError
+from schemas.manifest import StoredObject
+from schemas.stages import TABLES_OF
+from schemas.table import Table
+
+SMALL = 4 * 2**20  # bytes: read whole, such a shard costs one request and less than its footer and columns would
+AT_ONCE = 64 * 2**20  # bytes of small shards that one query may bring into the cache for a table
+# A view without its shards may never answer: it would say that there are no rows.
+_UNFILLED = "error('a table of a remote lake has to be named in the query itself')"
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.int32(): "INTEGER",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+}
+
+
+class Views:
+    """The views of one lake on one connection, and the table `shards`; locked against everything else."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, folder: Folder, catalog: Catalog, cache: Cache | None
+    ) -> None:
+        """Make them. Raises StorageError when a table of a lake on this disk cannot be read."""
+        self._connection, self._folder, self._catalog, self._cache = connection, folder, catalog, cache
+        self._lock = threading.Lock()
+        self._files: dict[str, list[Path]] = {}  # of the cache, by table that was filled
+        self._objects = None if folder.is_local else ListedObjects(folder, cache)
+        # DuckDB 1.5.5 has an internal error on min or max of a partition column over one file (duckdb#25629).
+        connection.execute("set disabled_optimizers = 'statistics_propagation'")
+        if self._objects:
+            self.way = attach(connection, folder, self._objects)
+        for table in TABLES.values():
+            self._make(table, None if self._objects else self._addresses(catalog.objects(table.name)))
+        connection.register("_shards", catalog.shards())
+        connection.execute("create table shards as from _shards")
+        connection.unregister("_shards")
+        self._lock_down()
+
+    def fill(self, query: str) -> None:
+        """Give every table that a query may read its shards. Raises StorageError when they cannot be read."""
+        if self._objects is None:
+            return
+        words = query.lower()
+        every = "query" in words  # query() and query_table() take a name that may be put together as they run
+        needed = [table for table in TABLES.values() if every or table.name in words]
+        with self._lock:
+            for table in needed:
+                if not self._is_filled(table.name):
+                    self._fill(table)
+
+    def reason(self, error: Exception) -> UnrolledError:
+        """An error of DuckDB's, or of the store below it, as one of ours."""
+        if self._objects and (found := self._objects.take_error()):
+            return found
+        if isinstance(error, duckdb.IOException) and self._objects:
+            return StorageError(f"the lake at {self._folder.root} cannot be read: {str(error).splitlines()[0]}")
+        return UsageError(str(error))
+
+    def _is_filled(self, table: str) -> bool:
+        """Whether a view has its shards, and the cache still has those that it lent."""
+        return table in self._files and all(file.exists() for file in self._files[table])
+
+    def _fill(self, table: Table) -> None:
+        objects = self._catalog.objects(table.name)
+        files = self._kept(objects, self._cache) if self._cache else {}
+        far = [stored for stored in objects if stored.path not in files]
+        assert self._objects is not None
+        self._objects.add(far)
+        # Those nearby come first: to make a view DuckDB reads its first file.
+        self._make(table, [str(file) for file in files.values()] + self._addresses(far))
+        self._files[table.name] = list(files.values())
+
+    def _kept(self, objects: Collection[StoredObject], cache: Cache) -> dict[str, Path]:
+        """The files of small shards, by the shards' paths; those that are not there are read, up to a limit."""
+        small = [stored for stored in objects if stored.bytes <= SMALL]
+        files = {stored.path: cache.shard(stored) for stored in small}
+        wanted: dict[str, StoredObject] = {}
+        total = 0
+        for stored in small:
+            if files[stored.path] is None and total + stored.bytes <= AT_ONCE:
+                wanted[stored.path] = stored
+                total += stored.bytes
+        for path, data in self._folder.read_many(wanted).items():
+            cache.write_shard(wanted[path], data)
+        files |= {path: cache.shard(stored) for path, stored in wanted.items()}
+        kept = {path: file for path, file in files.items() if file is not None and file.exists()}
+        cache.lend(kept.values())
+        return kept
+
+    def _addresses(self, objects: Iterable[StoredObject]) -> list[str]:
+        return [self._folder.address(stored.path) for stored in objects]
+
+    def _make(self, table: Table, files: list[str] | None) -> None:
+        try:
+            self._connection.execute(f"create or replace view {table.name} as {self._body(table, files)}")
+        except duckdb.Error as error:  # it reads the first shard's columns
+            why = str(self.reason(error)).splitlines()[0]
+            stage = next(name for name, tables in TABLES_OF.items() if table.name in tables)
+            raise StorageError(
+                f"{table.name} cannot be read ({why}): type `unrolled run` with --replace {stage}"
+            ) from None
+
+    def _body(self, table: Table, files: list[str] | None) -> str:
+        columns = ", ".join(column.name for column in table.columns)
+        if not files:
+            nulls = ", ".join(f"cast(null as {_TYPES[c.type]}) as {c.name}" for c in table.columns)
+            body = f"select {nulls} where {'false' if files is not None else _UNFILLED}"
+        else:
+            types = ", ".join(f"{name}: {kind}" for name, kind in table.partition_types.items())
+            options = f"hive_partitioning = true, hive_types = {{{types}}}"
+            body = f"select {columns} from read_parquet([{', '.join(map(quoted, files))}], {options})"
+        if table.name != "runs":
+            return body
+        status = [f"({quoted(run)}, {quoted(word)})" for run, word in self._catalog.status.items()]
+        if not status:
+            return f"select *, '' as status from ({body})"
+        return f"select * from ({body}) left join (values {', '.join(status)}) as s(run, status) using (run)"
+
+    def _lock_down(self) -> None:
+        folders = [f"{self._cache.shards}/"] if self._cache else []
+        if self._objects and self.way == "httpfs":
+            # Not their folder: httpfs resolves the dots of s3://bucket/the-root/../other only when that was let pass.
+            objects = self._addresses(o for table in TABLES for o in self._catalog.objects(table))
+            self._connection.execute(f"set allowed_paths = [{', '.join(map(quoted, objects))}]")
+        else:
+            folders.append(self._folder.address(""))
+        self._connection.execute(f"set allowed_directories = [{', '.join(map(quoted, folders))}]")
+        self._connection.execute("set enable_external_access = false")
+        self._connection.execute("set lock_configuration = true")

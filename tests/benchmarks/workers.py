@@ -1,0 +1,78 @@
+"""Workers: the same dump by one worker and by two, on Ray; the bytes are compared."""
+
+import tempfile
+from typing import NamedTuple
+
+from jobs.context import Run, find_run
+from jobs.run import run_stages
+from jobs.runners.local import LocalRunner
+from jobs.runners.ray import RayRunner
+from schemas.experiment import Experiment
+from schemas.manifest import Manifest
+from schemas.stages import checkpoint_unit
+from tests.benchmarks.measure import Theme, ratios, seconds, spread
+from tests.benchmarks.python_source import WINDOW, Network, python_source
+
+
+class Sizes(NamedTuple):
+    """How much is measured."""
+
+    rounds: int
+    network: Network
+    windows: int  # of a shard
+    shards: int
+
+
+FULL, QUICK = Sizes(5, Network(2, 128), 160, 16), Sizes(1, Network(1, 8), 2, 4)
+
+
+def run(*, quick: bool) -> Theme:
+    """Both, in turn; each in a Ray of its own, which is warm when the clock starts."""
+    sizes = QUICK if quick else FULL
+    times: dict[int, list[float]] = {1: [], 2: []}
+    digests: set[tuple[str, ...]] = set()
+    with tempfile.TemporaryDirectory() as root:
+        job = find_run(_experiment(sizes), root)
+        run_stages(job, LocalRunner(), ["generate", "train"])
+        for turn in range(sizes.rounds):
+            for workers in (1, 2) if turn % 2 else (2, 1):
+                times[workers].append(_timed(job, workers))
+                digests.add(tuple(stored.sha256 for stored in _dump(job).objects))
+    values = sizes.shards * sizes.windows * WINDOW * sizes.network.values_per_step
+    speed_up = ratios(times[1], times[2])
+    return Theme(
+        title="Workers",
+        method=(
+            f"The dump stage of a {sizes.network} LSTM on Python source, {values / 1e6:.0f} M values in "
+            f"{sizes.shards} pieces, on a Ray of one core and of two; starting Ray and its processes is not timed "
+            "(all pieces are made, taken away, and made again)."
+        ),
+        header=("workers", "M values/s", "speed-up"),
+        rows=[
+            ("1", spread([values / 1e6 / t for t in times[1]]), "1"),
+            ("2", spread([values / 1e6 / t for t in times[2]]), spread(speed_up)),
+        ],
+        notes=[f"Different digests of the dump among all {2 * sizes.rounds} runs: {len(digests) - 1}."],
+        raw={"seconds": times, "distinct_digests": len(digests)},
+    )
+
+
+def _timed(job: Run, workers: int) -> float:
+    with RayRunner(workers) as runner:
+        run_stages(job, runner, ["dump"], replace="dump")
+        return seconds(lambda: run_stages(job, runner, ["dump"], replace="dump"))
+
+
+def _dump(job: Run) -> Manifest:
+    (model,) = job.models
+    (checkpoint,) = job.experiment.dumped_checkpoints
+    return job.manifest("dump", checkpoint_unit(model.name, checkpoint))
+
+
+def _experiment(sizes: Sizes) -> Experiment:
+    return python_source(
+        sizes.network,
+        {"train": 8_000, "valid": 32, "probe": sizes.shards * sizes.windows},
+        {"steps": 20, "evaluations": 1},
+        dump={"sequences_per_shard": sizes.windows},
+    )
