@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from schemas.errors import UsageError
 from schemas.experiment import Experiment
+from schemas.redact import refuse_secret
 from schemas.task_settings import (
     CopyingSettings,
     CountingSettings,
@@ -32,8 +33,11 @@ TASK_SETTINGS: dict[str, type[Settings]] = {
 def parse_experiment(document: Mapping[str, object], source: str) -> Experiment:
     """The experiment that a document describes.
 
-    Raises UsageError with one line that names the source, the key and, where one is near, the right word.
+    Raises UsageError with one line that names the source, the key and, where one is near, the right word, or a
+    setting that holds a secret.
     """
+    for key, value in document.items():
+        refuse_secret(value, f"{source}: {key}")
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:

@@ -54,18 +54,18 @@ def localbucket_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def s3_environment(endpoint: str) -> Iterator[None]:
+def s3_environment(endpoint: str, bucket: str = BUCKET) -> Iterator[None]:
     """The usual AWS variables for a server, as a user would set them; a bucket made there."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
             patch.setenv(name, value)
-        make_bucket(endpoint)
+        make_bucket(endpoint, bucket)
         yield
 
 
-def make_bucket(endpoint: str) -> None:
+def make_bucket(endpoint: str, bucket: str = BUCKET) -> None:
     """Make the tests' bucket; nothing when it is there."""
-    request = urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT")
+    request = urllib.request.Request(f"{endpoint}/{bucket}", method="PUT")
     try:
         urllib.request.urlopen(request, timeout=10).close()
     except urllib.error.HTTPError as error:

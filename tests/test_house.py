@@ -15,6 +15,7 @@ from pipeline.queries.question import questions
 from schemas import TABLES
 from tests.conftest import REPOSITORY
 from tests.regenerate import pages
+from tests.s3 import s3_environment
 
 SOURCES = sorted(path for top in ("schemas", "pipeline", "jobs") for path in (REPOSITORY / top).rglob("*.py"))
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -121,14 +122,15 @@ def test_make_knows_the_targets_that_readme_names() -> None:
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(300)
-def test_every_command_of_readme_runs(tmp_path: Path) -> None:
+def test_every_command_of_readme_runs(tmp_path: Path, s3_server: str) -> None:
     """As `make demo` does it, then the rest in order, in a folder of its own; and what is promised is true."""
     demo = "unrolled run counting --root ./lake"
     commands = [demo, *(line for line in readme_commands() if not line.startswith(("make ", "git ", "ray ")))]
     assert len(commands) > 5
     outputs = {}
     for command in commands:
-        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        with s3_environment(s3_server, "my-bucket"):
+            done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout or "--until" in command, command
         outputs[command] = done.stdout

@@ -32,6 +32,24 @@ allow. Tolerances follow the stored precision. Exit code 3 when something is vio
   unrolled audit counting --model lstm-1x10-seed0 --json
 """
 
+RUNS = """\
+What the lake holds; one run; removing one; clearing up what no run needs.
+
+  unrolled runs                      every run, and how far it is
+  unrolled runs show counting        its models, dumps and settings
+  unrolled runs rm counting          what would go; with --yes it goes, killed half-way the same command goes on
+  unrolled runs gc --dry-run         as `unrolled gc`
+"""
+
+GC = """\
+Remove what no run needs: what killed writers left a day ago (temporary files, unfinished uploads), what is left of
+a run whose removal was cut short, shards of a complete run that no manifest lists, states to resume what is
+complete, dead leases. What a manifest lists stays; so does all of a run that is incomplete or has a driver.
+
+  unrolled gc --dry-run              what would go, by kind
+  unrolled gc --older-than 2         leftovers of writers that were killed two hours ago
+"""
+
 STAGE_HELP = {
     "generate": "make the sequences",
     "train": "train every model of the grid",
@@ -124,16 +142,38 @@ def _positive(text: str) -> int:
     return number
 
 
+def _hours(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of hours")
+    return number
+
+
 def _add_runs(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
-    runs = commands.add_parser("runs", parents=[common], help="what the lake holds")
+    raw = argparse.RawDescriptionHelpFormatter
+    runs = commands.add_parser(
+        "runs", parents=[common], formatter_class=raw, help="what the lake holds", description=RUNS
+    )
     runs.add_argument(
-        "action", nargs="?", choices=("ls", "show", "rm"), default="ls", help="list, show one, remove one"
+        "action",
+        nargs="?",
+        choices=("ls", "show", "rm", "gc"),
+        default="ls",
+        help="list, show one, remove one, clear up",
     )
     runs.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or the start of it")
     runs.add_argument("--yes", action="store_true", help="rm: do it, rather than say what would go")
-    runs.add_argument("--json", action="store_true", help="as JSON")
+    gc = commands.add_parser(
+        "gc", parents=[common], formatter_class=raw, help="remove what no run needs", description=GC
+    )
+    for parser in (runs, gc):
+        parser.add_argument("--dry-run", action="store_true", help="say what would go; remove nothing")
+        parser.add_argument(
+            "--older-than", type=_hours, default=24.0, metavar="HOURS", help="gc: age of writers' leftovers (24)"
+        )
+        parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_questions(

@@ -1,4 +1,4 @@
-"""`unrolled runs`: what the lake holds, one run of it, and how to be rid of one."""
+"""`unrolled runs`: what the lake holds, and one run of it; removing and clearing up are in clearing.py."""
 
 import argparse
 import json
@@ -8,29 +8,28 @@ import pyarrow as pa
 import pipeline
 from jobs.commands.output import print_json, print_table
 from pipeline.queries.lake import Lake
-from schemas import TABLES
 from schemas.errors import UsageError, unknown
 
 
 def runs(options: argparse.Namespace) -> None:
-    """List, show or remove."""
+    """List or show."""
     lake = pipeline.open(options.root)
     if options.action == "ls":
         table = _listing(lake)
         (print_json if options.json else print_table)(table)
         return
-    if not options.run:
-        raise UsageError(f"which run? unrolled runs {options.action} RUN; `unrolled runs` lists them")
-    run = resolve_run(lake, options.run)
-    if options.action == "show":
-        _show(lake, run, as_json=options.json)
-    else:
-        _remove(lake, run, sure=options.yes)
+    _show(lake, resolve_run(lake, options.run), as_json=options.json)
 
 
-def resolve_run(lake: Lake, name: str) -> str:
-    """The run of an id, or the only one whose id begins so."""
-    known = list(lake.catalog.runs)
+def resolve_run(lake: Lake, name: str | None) -> str:
+    """The run of a lake, of an id, or the only one whose id begins so."""
+    return match_run(name, list(lake.catalog.runs))
+
+
+def match_run(name: str | None, known: list[str]) -> str:
+    """One of some runs, by its id or what no other id begins with. Raises UsageError when there is none such."""
+    if not name:
+        raise UsageError("which run? type its id, or the start of it; `unrolled runs` lists them")
     found = [run for run in known if run == name] or [run for run in known if run.startswith(name)]
     if not found:
         raise unknown("run", name, known)
@@ -73,19 +72,3 @@ def _show(lake: Lake, run: str, *, as_json: bool) -> None:
     print()
     print_table(lake.ask("dumped", run=run))
     print(f"\nsettings:\n{json.dumps(record.experiment, indent=1)}")
-
-
-def _remove(lake: Lake, run: str, *, sure: bool) -> None:
-    folder = lake.folder
-    places = [f"{name}/run={run}" for name in (*TABLES, "checkpoints")]
-    bytes_there = sum(o.bytes for manifest in lake.catalog.manifests[run] for o in manifest.objects)
-    if not sure:
-        print(f"{run} would go, {bytes_there:,} bytes: add --yes")
-        return
-    for path in folder.list(f"_meta/run={run}"):
-        if path.endswith("/manifest.json"):
-            folder.remove(path)  # first, so that no manifest ever lists what has gone
-    for place in places:
-        folder.remove(place)
-    folder.remove(f"_meta/run={run}")
-    print(f"{run} is gone, {bytes_there:,} bytes")

@@ -15,6 +15,7 @@ from jobs.runners.local import LocalRunner
 from pipeline.annotation.hypotheses import find_hypothesis
 from schemas.errors import UsageError
 from schemas.experiment import Experiment
+from schemas.redact import redact
 
 NETWORK_FLAGS = (
     "model",
@@ -81,7 +82,7 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
 
 def _tell(line: str) -> None:
     """A line for the person who waits."""
-    print(line, file=sys.stderr)
+    print(redact(line), file=sys.stderr)
 
 
 def _runner(options: argparse.Namespace) -> Runner:

@@ -7,6 +7,7 @@ the loopback address and stopped at the end.
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -25,7 +26,9 @@ from ray.exceptions import (
 
 from jobs.memory import keep_freed_memory
 from jobs.runners.base import OutOfMemory, Plan, Ticket, WorkerLost
+from jobs.secrets import hide_secrets_in_logs
 from schemas.errors import UsageError
+from schemas.redact import is_secret_name
 
 # Tasks under way for each core: one runs while the next waits at its worker.
 WINDOW = 2
@@ -33,6 +36,7 @@ WINDOW = 2
 
 def _call(function: Callable[[Any], None], plan: Any) -> None:
     keep_freed_memory()
+    hide_secrets_in_logs()
     function(plan)
 
 
@@ -104,6 +108,7 @@ class RayRunner:
             ) from None
         finally:
             signal.signal(signal.SIGTERM, ours)  # Ray puts its own in place, which ends in a stack trace
+        _warn_of_secrets()
 
     def _init(self, address: str | None) -> None:
         if address:
@@ -118,6 +123,17 @@ class RayRunner:
             log_to_driver=False,
             logging_level=logging.ERROR,
             _node_ip_address="127.0.0.1",
+        )
+
+
+def _warn_of_secrets() -> None:
+    """Say in one line which variables of the job's runtime environment Ray's dashboard shows to all."""
+    variables = ray.get_runtime_context().runtime_env.get("env_vars") or {}
+    if shown := sorted(name for name in variables if is_secret_name(name)):
+        print(
+            f"warning: {', '.join(shown)} of the job's runtime environment can be read by all on Ray's dashboard: "
+            "set it on the machines, or give them a role",
+            file=sys.stderr,
         )
 
 

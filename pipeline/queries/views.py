@@ -143,7 +143,7 @@ class Views:
     def _lock_down(self) -> None:
         folders = [f"{self._cache.shards}/"] if self._cache else []
         if self._objects and self.way == "httpfs":
-            # Not their folder: httpfs resolves the dots of s3://bucket/the-root/../other only when that was let pass.
+            # Not their folder: httpfs resolves the dots of s3://bucket/lake/../other only after that was let pass.
             objects = self._addresses(o for table in TABLES for o in self._catalog.objects(table))
             self._connection.execute(f"set allowed_paths = [{', '.join(map(quoted, objects))}]")
         else:

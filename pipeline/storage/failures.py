@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from botocore import exceptions as boto
 
 from schemas.errors import StorageError, StorageUnavailableError, UnrolledError
+from schemas.redact import redact
 
 _CREDENTIALS = (
     boto.NoCredentialsError,
@@ -62,4 +63,4 @@ def status_of(error: BaseException) -> int | None:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+    return redact(lines[0]) if lines else type(error).__name__

@@ -9,10 +9,11 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.storage.failures import status_of, storage_error, told
-from pipeline.storage.local import TEMPORARY, LocalStore
+from pipeline.storage.local import TEMPORARY, LocalStore, prune
 from pipeline.storage.s3 import S3Store, s3_options
 from pipeline.storage.store import GeneralStore, Leftover, Pending, Store
 from schemas.errors import StorageError, UsageError
+from schemas.redact import refuse_secret
 
 _DAY = 86_400.0  # seconds
 # Their create-only writes are one atomic request (memory's: one process). Elsewhere a look comes before the write.
@@ -25,6 +26,7 @@ class Folder:
     """Objects below a root, named by paths relative to it."""
 
     def __init__(self, root: str) -> None:
+        refuse_secret(root, "the root")
         self.root = root.rstrip("/") or "/"
         scheme = self.root.split("://")[0] if "://" in self.root else "file"
         if scheme not in (*_LOCAL, *_S3, *_ATOMIC):
@@ -169,6 +171,12 @@ class Folder:
             for name in full:
                 with suppress(FileNotFoundError):
                     self._files.rm_file(name)
+
+    def prune(self, prefix: str) -> None:
+        """Remove folders below a prefix, and itself, that hold nothing. Only disks have such."""
+        if self.is_local:
+            with told(f"cannot remove {self.address(prefix)}"):
+                prune(self._full(prefix))
 
     def leftovers(self, older_than: float = _DAY) -> Sequence[Leftover]:
         """What writers that were killed at least so many seconds ago have left behind."""

@@ -86,3 +86,10 @@ class BesideTarget:
         """Remove the temporary name."""
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def prune(path: str) -> None:
+    """Remove a folder and those in it, as far as they hold nothing."""
+    for folder, _, _ in os.walk(path, topdown=False):
+        with suppress(OSError):  # not empty
+            Path(folder).rmdir()

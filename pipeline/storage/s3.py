@@ -23,6 +23,7 @@ import fsspec
 from fsspec.asyn import sync
 
 from pipeline.storage.failures import status_of
+from pipeline.storage.local import TEMPORARY
 from pipeline.storage.store import Leftover
 from schemas.errors import UsageError
 
@@ -94,8 +95,9 @@ class S3Store:
         self._files.call_s3("put_object", Bucket=bucket, Key=key, Body=data)
 
     def leftovers(self, older_than: float) -> Iterator[Leftover]:
-        """Uploads that were begun and not finished. The age is by the store's own clock."""
+        """Uploads that were begun and not finished, and probes. The age is by the store's own clock."""
         bucket, prefix, _ = self._files.split_path(f"{self._root}/")
+        yield from self._probes(bucket, prefix, older_than)
         marks: dict[str, str] = {}
         while True:
             try:
@@ -112,9 +114,19 @@ class S3Store:
                 return
             marks = {"KeyMarker": told["NextKeyMarker"], "UploadIdMarker": told["NextUploadIdMarker"]}
 
+    def _probes(self, bucket: str, prefix: str, older_than: float) -> Iterator[Leftover]:
+        told = self._files.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}{TEMPORARY}/")
+        now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
+        for one in told.get("Contents", []):
+            if (now - one["LastModified"]).total_seconds() >= older_than:
+                yield Leftover(one["Key"][len(prefix) :], one["Size"])
+
     def discard(self, leftover: Leftover) -> None:
-        """Abort an upload, which frees its parts."""
+        """Abort an upload, which frees its parts; remove a probe."""
         bucket, key, _ = self._files.split_path(f"{self._root}/{leftover.path}")
+        if leftover.upload is None:
+            self._files.call_s3("delete_object", Bucket=bucket, Key=key)
+            return
         with suppress(FileNotFoundError):  # it was finished or aborted meanwhile
             self._files.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=leftover.upload)
 

@@ -1,0 +1,1 @@
+"""Removing a run, and clearing up what no run needs."""

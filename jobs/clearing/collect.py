@@ -1,0 +1,80 @@
+"""Finding what no run needs, and removing it under the leases of the runs that it belonged to."""
+
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from jobs.clearing.removable import DATA, HALF_REMOVED, Removable, removable, run_of
+from jobs.clearing.remove import run_places
+from jobs.lease import Lease, is_held
+from pipeline.queries.catalog import read_catalog
+from pipeline.storage.folder import Folder
+from pipeline.storage.local import TEMPORARY
+from pipeline.storage.store import Leftover
+from schemas.errors import LeaseError
+
+DAY = 24.0  # hours
+TEMPORARY_FILE, UPLOAD = "temporary", "upload"
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What was found: objects, and what killed writers left that is no object yet."""
+
+    objects: list[Removable]
+    leftovers: list[Leftover]
+    held: list[str] = field(default_factory=list)  # runs that were left alone
+
+    def rows(self) -> list[Removable]:
+        """Everything, as one list."""
+        kinds = [(one, UPLOAD if one.upload else TEMPORARY_FILE) for one in self.leftovers]
+        return [*self.objects, *(Removable(one.path, one.bytes or 0, kind) for one, kind in kinds)]
+
+
+def find_garbage(folder: Folder, hours: float = DAY) -> Garbage:
+    """What may go: leftovers of that age, and whatever else no run needs."""
+    listing = _listing(folder)  # before the catalog, which then knows of all that is in it
+    catalog = read_catalog(folder)
+    leased = {run for path in listing if "/lease/" in path and (run := run_of(path))}
+    held = {run for run in leased if is_held(folder, run)}
+    found = removable(catalog, listing)
+    kept = {run for one in found if (run := run_of(one.path)) in held and run}
+    objects = [one for one in found if run_of(one.path) not in held]
+    return Garbage(objects, _leftovers(folder, hours, held), sorted(kept))
+
+
+def remove_garbage(folder: Folder, garbage: Garbage, tell: Callable[[str], None]) -> Garbage:
+    """Remove what was found and still may go; give what went."""
+    runs = sorted({run for one in garbage.objects if (run := run_of(one.path))})
+    held = list(garbage.held)
+    with ExitStack() as leases:
+        for run in runs:
+            try:
+                leases.enter_context(Lease(folder, run, tell))
+            except LeaseError:
+                held.append(run)
+        # Once more, now that no driver can add to them: what was not found before stays for another time.
+        listing = _listing(folder) if runs else {}
+        still = {one.path for one in removable(read_catalog(folder), listing, held)} if runs else set()
+        objects = [one for one in garbage.objects if one.path in still]
+        folder.remove_all([one.path for one in objects])
+    for leftover in garbage.leftovers:
+        folder.discard(leftover)
+    for run in {run_of(one.path) for one in objects if one.kind == HALF_REMOVED}:
+        for place in run_places(str(run)):
+            folder.prune(place)
+    return Garbage(objects, garbage.leftovers, sorted(held))
+
+
+def _listing(folder: Folder) -> dict[str, int]:
+    return {path: size for place in ("_meta", *DATA) for path, size in folder.sizes(f"{place}/").items()}
+
+
+def _leftovers(folder: Folder, hours: float, held: Collection[str]) -> list[Leftover]:
+    """Ours by their names, and of no run that a driver works on. A temporary file does not tell whose it is."""
+    found = []
+    for one in folder.leftovers((max(hours, DAY) if held and folder.is_local else hours) * 3600):
+        run = run_of(one.path)
+        if one.path.startswith(f"{TEMPORARY}/") or (run and run not in held):
+            found.append(one)
+    return found

@@ -1,0 +1,89 @@
+"""What may go: decided from a lake's catalog and a listing of it, and from nothing else.
+
+    half-removed      what belongs to no run of the lake: a removal that was killed took its run.json first
+    unlisted          shards and checkpoints of a complete run that no manifest lists, from a zombie
+    resume-state      of a unit that is complete
+    dead-lease        of a complete run that no driver works on
+    temporary, upload a killed writer's; the folder knows them by their age
+
+Never what a manifest lists, nor what resuming an incomplete run may use, nor anything that is not named as ours.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from pipeline.queries.catalog import Catalog
+from schemas import TABLES
+
+HALF_REMOVED, UNLISTED, RESUME_STATE, DEAD_LEASE = "half-removed", "unlisted", "resume-state", "dead-lease"
+_VALUE = r"[^/]+"
+_SHARDS = [
+    re.compile("/".join([name, *(f"{key}={_VALUE}" for key in table.partition_by), r"part-\d{5,}\.parquet"]))
+    for name, table in TABLES.items()
+]
+_CHECKPOINT = re.compile(rf"checkpoints/run={_VALUE}/model={_VALUE}/checkpoint=\d+/[a-z]+\.(safetensors|json)")
+_META = re.compile(rf"_meta/run={_VALUE}/.+")
+_RUN = re.compile(r"[^/]+/run=([^/]+)/")
+DATA = (*TABLES, "checkpoints")
+
+
+@dataclass(frozen=True)
+class Removable:
+    """An object that may go, and why."""
+
+    path: str
+    bytes: int
+    kind: str
+
+
+def run_of(path: str) -> str | None:
+    """The run that a path belongs to by its name; None for what is no run's or not named as ours."""
+    match = _RUN.match(path)
+    return match[1] if match and (is_data(path) or _META.fullmatch(path)) else None
+
+
+def is_data(path: str) -> bool:
+    """Whether a path is named as a shard or a checkpoint's file is."""
+    return any(form.fullmatch(path) for form in (*_SHARDS, _CHECKPOINT))
+
+
+def removable(catalog: Catalog, listing: Mapping[str, int], held: Collection[str] = ()) -> list[Removable]:
+    """The objects that may go.
+
+    Args:
+        catalog: the lake's, read after the listing: a run is noted before its first object, and a manifest is
+            written after its last, so whatever was in the listing is known to it.
+        listing: bytes of each object, by path.
+        held: runs that a driver works on.
+    """
+    listed = {stored.path for run in catalog.manifests.values() for one in run for stored in one.objects}
+    complete = {run for run, status in catalog.status.items() if status == "complete"}
+    units = {(run, one.plan.stage, one.plan.unit) for run, all_ in catalog.manifests.items() for one in all_}
+    # A run without run.json that has manifests was not removed by us: what they list is not known here.
+    strange = {run_of(path) for path in listing if path.endswith("/manifest.json")} - set(catalog.runs)
+    found = []
+    for path, size in listing.items():
+        run = run_of(path)
+        if run is None or run in held or run in strange or path in listed:
+            continue
+        kind = _kind(path, run, catalog, complete, units)
+        if kind:
+            found.append(Removable(path, size, kind))
+    return found
+
+
+def _kind(
+    path: str, run: str, catalog: Catalog, complete: Collection[str], units: Iterable[tuple[str, str, str]]
+) -> str | None:
+    """Why an object of a run may go, that no manifest lists; None: it stays."""
+    if run not in catalog.runs:
+        return HALF_REMOVED
+    if is_data(path):
+        return UNLISTED if run in complete else None
+    place = path.removeprefix(f"_meta/run={run}/")
+    if place.startswith("lease/"):
+        return DEAD_LEASE if run in complete else None
+    stage, _, rest = place.partition("/")
+    unit, resume, _ = rest.rpartition("/resume/")
+    return RESUME_STATE if resume and (run, stage, unit) in units else None
