@@ -25,7 +25,7 @@ from tests.jobs.toml_of import write_toml
 from tests.s3 import BUCKET, KEYS, localbucket_server, s3_environment
 
 # Two layers and two checkpoints, so that every table has several shards; a run takes a second.
-SMALL = {
+SMALL: dict[str, Mapping[str, object]] = {
     "model": {"cell": ["lstm"], "layers": [2], "hidden_size": [4]},
     "dump": {"checkpoints": "all", "sequences_per_shard": 20},
     "score": {"hypotheses": ["count_a", "remaining_b"], "headline": ["count_a"]},
@@ -143,7 +143,7 @@ class Bench:
         root, log = self.new_root(), self.folder / "changes.txt"
         ended = self.run(root, hooks={"record": [root, str(log)]})
         assert ended.code == 0, ended
-        (run,) = {path.split("run=")[1].split("/")[0] for path in Folder(root).list() if "run=" in path}
+        (run,) = {path.split("run=", 2)[1].split("/")[0] for path in Folder(root).list() if "run=" in path}
         return Undisturbed(root, run, digests(root), Folder(root).list(), log.read_text().splitlines())
 
 
@@ -153,10 +153,10 @@ def check_told(ended: Ended) -> None:
     assert "a bug:" not in ended.told, ended.told
 
 
-def stage_of(path: str) -> str:
-    """The stage that writes an object."""
+def stage_of_any(path: str) -> str:
+    """The stage that writes an object, or a document of `_meta`; the first stage for those of the whole run."""
     for stage in STAGES:
-        if f"/{stage}/" in path or path.split("/")[0] in TABLES_OF[stage]:
+        if f"/{stage}/" in path or path.split("/", 1)[0] in TABLES_OF[stage]:
             return stage
     return STAGES[0]
 

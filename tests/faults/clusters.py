@@ -16,6 +16,7 @@ from tests.faults.bench import Bench, check_told
 from tests.faults.forks import Driver
 
 KILLED = -9
+LOOPBACK = "127.0.0.1"
 KILLS = 3  # in a scenario
 
 
@@ -23,7 +24,7 @@ def worker(bench: Bench, seed: int) -> int:
     """A worker that is at a piece is killed, several times in a run."""
     with _cluster(1, cores=2) as (cluster, nodes):
         raylet = nodes[0].all_processes["raylet"][0].process.pid
-        return _disturbed(bench, seed, cluster, lambda driver: _kill_worker(raylet))
+        return _disturbed(bench, seed, cluster, lambda _: _kill_worker(raylet))
 
 
 def node(bench: Bench, seed: int) -> int:
@@ -32,7 +33,7 @@ def node(bench: Bench, seed: int) -> int:
 
         def kill(_driver: Driver) -> bool:
             cluster.remove_node(nodes.pop(0), allow_graceful=False)
-            nodes.append(cluster.add_node(num_cpus=1))
+            nodes.append(cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK))
             return True
 
         return _disturbed(bench, seed, cluster, kill)
@@ -113,8 +114,8 @@ def _runs(started: Driver) -> bool:
 @contextmanager
 def _cluster(count: int, cores: int) -> Iterator[tuple[Cluster, list[Node]]]:
     """A head that works nothing, and nodes that do."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "node_ip_address": LOOPBACK})
     try:
-        yield cluster, [cluster.add_node(num_cpus=cores) for _ in range(count)]
+        yield cluster, [cluster.add_node(num_cpus=cores, node_ip_address=LOOPBACK) for _ in range(count)]
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""Objects that are torn, truncated, flipped in a bit or gone: never a wrong answer, and the message is the cure.
+"""Objects that are torn, truncated, flipped in a bit or gone: never believed, and the message is the cure.
 
-A lake that is complete up to a stage has one of that stage's objects damaged. Either going on repairs it, or it says
-which object is damaged; what nothing reads any more is for the audit to find. Then what the message says is done.
+A lake that is complete up to a stage has one of its objects damaged. Either going on repairs it, or it says
+which object is damaged; what nothing reads any more is for the audit to find. Then what is said is done.
 """
 
 import re
@@ -12,7 +12,7 @@ from random import Random
 
 from pipeline.storage.folder import Folder
 from schemas.stages import STAGES, TABLES_OF
-from tests.faults.bench import Bench, check_told, stage_of
+from tests.faults.bench import Bench, check_told, stage_of_any
 from tests.faults.forks import Ended
 
 STORAGE_ERROR, AUDIT_ERROR = 5, 3
@@ -61,7 +61,7 @@ def damaged(how: str) -> Callable[[Bench, int], int]:
         root = _half_trained(bench) if target == "/resume/" else _complete_copy(bench)
         path = random.choice([path for path in Folder(root).list() if target in f"/{path}" or path == target])
         if target != "/resume/":
-            _cut_after(bench, root, stage_of(path), finished=target not in ("/records/", "/plan.json"))
+            _cut_after(bench, root, stage_of_any(path), finished=target not in ("/records/", "/plan.json"))
         DAMAGES[how](Path(root, path), random)
         cure(bench, root, path)
         bench.judge(root, was_killed=True)

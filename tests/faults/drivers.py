@@ -1,8 +1,8 @@
 """Two drivers on one run: at once, or when the first was held up for so long that the second took over."""
 
-import os
 import signal
 import time
+from pathlib import Path
 from random import Random
 
 from schemas.stages import STAGES
@@ -62,12 +62,11 @@ def clock_jumps(bench: Bench, seed: int) -> int:
 
 def _wait_until_stopped(pid: int, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
-    while os.stat(f"/proc/{pid}") and _state(pid) != "T":
+    while _state(pid) != "T":
         assert time.monotonic() < end, "it was never stopped"
         assert _state(pid) != "Z", "it ended before it was stopped"
         time.sleep(0.01)
 
 
 def _state(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0]
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

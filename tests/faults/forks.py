@@ -162,7 +162,7 @@ def _become_driver(request: dict[str, Any]) -> int:
         return unrolled(request["start"])
     except SystemExit as ended:  # argparse
         return ended.code if isinstance(ended.code, int) else 1
-    except BaseException:  # what Python itself would print
+    except BaseException:  # noqa: BLE001  # what Python itself would print
         sys.excepthook(*sys.exc_info())
         return 1
     finally:

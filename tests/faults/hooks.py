@@ -18,7 +18,7 @@ MOVES = ("os.link", "os.rename")
 DAY = 86_400.0
 
 
-def watch(root: str, see: Callable[[str], None]) -> None:
+def watch(root: str, see: Callable[[str], object]) -> None:
     """Call `see` with the path before each change to a file below the root; a lease's heartbeat is left out."""
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -32,7 +32,7 @@ def watch(root: str, see: Callable[[str], None]) -> None:
 def record(root: str, into: str) -> None:
     """Write the paths into a file, one a line."""
     log = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    watch(root, lambda path: os.write(log, f"{path}\n".encode()) and None)
+    watch(root, lambda path: os.write(log, f"{path}\n".encode()))
 
 
 def kill_at(root: str, number: int) -> None:
@@ -46,14 +46,15 @@ def stop_at(root: str, number: int) -> None:
 
 
 def read_only_at(root: str, number: int) -> None:
-    """The file system becomes read-only before the Nth change, or the first after it with no file being written."""
+    """The file system becomes read-only before the Nth change, or after it when no file is open."""
     _at(root, number, lambda: make_read_only(root))
 
 
 def make_read_only(root: str) -> bool:
     """A mount is mounted again; without the right to mount, its permissions go. Whether it worked."""
     if os.path.ismount(root):
-        return not subprocess.run(["mount", "-o", "remount,ro", root], check=False, capture_output=True).returncode
+        done = subprocess.run(["mount", "-o", "remount,ro", root], check=False, capture_output=True)
+        return done.returncode == 0
     for folder, _, _ in os.walk(root):
         Path(folder).chmod(0o555)
     return True

@@ -1,6 +1,6 @@
 """The laboratory: every kind of fault, and how to make one scenario of it from a seed.
 
-A scenario makes faults happen to real drivers, goes on as a user would, by the same command, and judges what lies in
+A scenario makes faults happen to real drivers, goes on as a user would, by the same command, and judges what is in
 the lake: the bytes of the undisturbed run, no object more, none less. It gives the number of faults that happened.
 """
 

@@ -4,7 +4,7 @@
         ...                     # requests to proxy.endpoint; the 2nd, 7th, 12th … are answered with 503
     proxy.struck                # ["error-503 PUT /bucket/key", …]
 
-Which requests are struck is decided by counting alone, so the same requests in the same order meet the same faults.
+Which requests are struck is decided by counting alone: the same requests in the same order meet the same faults.
 """
 
 import http.client
@@ -170,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.pass_on()
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = serve  # noqa: N815  # names of the base class
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
         """Nothing: `struck` is the log."""
