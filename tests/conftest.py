@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from jobs.context import Run, find_run
 from jobs.run import STAGES, run_stages
 from jobs.runners.local import LocalRunner
+from pipeline.storage.folder import Folder
 from schemas.parse import parse_experiment
 from tests.s3 import BUCKET, localbucket_server, moto_server, s3_environment
 
@@ -61,14 +63,16 @@ def do_all(run: Run) -> int:
 
 def digests(root: Path | str) -> dict[str, str]:
     """What a lake's manifests list, by path; two tables hold clock readings and are compared by their rows."""
-    found = {}
-    for manifest in Path(root).glob("_meta/run=*/**/manifest.json"):
-        for stored in json.loads(manifest.read_text())["objects"]:
+    folder, found = Folder(str(root)), {}
+    for manifest in folder.list("_meta"):
+        if not manifest.endswith("/manifest.json"):
+            continue
+        for stored in json.loads(folder.read(manifest))["objects"]:
             if stored["table"] == "runs":
                 found[stored["path"]] = "one row"
             elif stored["table"] == "metrics":
-                rows = pq.read_table(Path(root, stored["path"]), partitioning=None).drop(["chars_per_second"])
-                found[stored["path"]] = str(rows.to_pylist())
+                rows = pq.read_table(pa.BufferReader(folder.read(stored["path"])))
+                found[stored["path"]] = str(rows.drop(["chars_per_second"]).to_pylist())
             else:
                 found[stored["path"]] = stored["sha256"]
     return found

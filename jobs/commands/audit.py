@@ -11,6 +11,7 @@ from jobs.progress import Progress
 from pipeline.queries.audit.dumps import find_dumps
 from pipeline.queries.lake import Lake
 from schemas.errors import AuditError
+from schemas.stages import STAGES, TABLES_OF
 
 
 def audit(options: argparse.Namespace) -> None:
@@ -46,7 +47,5 @@ def _raise_violations(lake: Lake, run: str, root: str, lines: pa.Table) -> None:
 def _stage(violated: list[dict[str, object]]) -> str:
     """The first stage whose objects have changed; where only rows are wrong, dump."""
     notes = str(violated[0]["note"]) if violated[0]["invariant"] == "digests" else ""
-    for folder, stage in (("steps/", "generate"), ("checkpoints/", "train")):
-        if folder in notes:
-            return stage
-    return "dump"
+    changed = [stage for stage in STAGES if any(f"{table}/run=" in notes for table in TABLES_OF[stage])]
+    return changed[0] if changed else "dump"

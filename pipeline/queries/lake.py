@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.queries.audit.check import Audit
-from pipeline.queries.audit.dumps import find_dumps
+from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_rest_on
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
 from pipeline.queries.question import find_question
@@ -78,6 +78,8 @@ class Lake:
     ) -> pa.Table:
         """Recheck a run's dumps, down to each gate's own equation from the checkpoint's weights.
 
+        Without a model and a checkpoint every object of the run is held to its digest; else what they rest on.
+
         Args:
             run: the run's id.
             model: one of its models, None for all.
@@ -92,8 +94,11 @@ class Lake:
             UsageError: there is no such run, model or checkpoint, or it was not dumped.
         """
         dumps = find_dumps(self.catalog, run, model, checkpoint)
+        is_whole = model is None and checkpoint is None
+        objects = all_objects(self.catalog, run) if is_whole else what_dumps_rest_on(self.catalog, dumps)
         self._views.fill("activations, predictions, steps, models")
-        return Audit(self.folder, self.catalog, self._connection, dumps).lines(tell)
+        with self._told():
+            return Audit(self.folder, self.catalog, self._connection, dumps, objects).lines(tell)
 
     def _check_reads(self, query: str, parameters: Parameters) -> None:
         explain = _EXPLAIN.match(query)  # only at the very start, else a comment could hide what follows it

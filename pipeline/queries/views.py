@@ -4,6 +4,7 @@ On a disk every view is made at once. Of a remote lake a view is first only its 
 query names the table: small shards as files of the cache, large ones where they lie.
 """
 
+import re
 import threading
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -20,7 +21,7 @@ from pipeline.storage.listed import ListedObjects
 from schemas import TABLES
 from schemas.errors import StorageError, UnrolledError, UsageError
 from schemas.manifest import StoredObject
-from schemas.stages import TABLES_OF
+from schemas.stages import TABLES_OF, stage_of
 from schemas.table import Table
 
 # Bytes. At 20 ms a request and 100 MB/s so much comes whole in the time of a footer and two columns.
@@ -28,6 +29,9 @@ SMALL = 4 * 2**20
 AT_ONCE = 64 * 2**20  # bytes of small shards that one query may bring into the cache for a table
 # A view without its shards may never answer: it would say that there are no rows.
 _UNFILLED = "error('a table of a remote lake has to be named in the query itself')"
+# What DuckDB says of a Parquet file that is damaged inside, without saying which.
+_DAMAGED = re.compile(r"TProtocolException|magic bytes|ZSTD|[Dd]ecompress|[Pp]arquet file|[Pp]age header")
+_OF_THE_QUERY = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.int64(): "BIGINT",
@@ -77,9 +81,24 @@ class Views:
         """An error of DuckDB's, or of the store below it, as one of ours."""
         if self._objects and (found := self._objects.take_error()):
             return found
+        if not isinstance(error, _OF_THE_QUERY) and (damage := self._damage(str(error))):
+            return StorageError(damage)
         if isinstance(error, duckdb.IOException) and self._objects:
             return StorageError(f"the lake at {self._folder.root} cannot be read: {str(error).splitlines()[0]}")
         return UsageError(str(error))
+
+    def _damage(self, text: str) -> str:
+        """What to say of a shard that is gone or no whole Parquet file; empty when the error tells of none."""
+        why = text.splitlines()[0]
+        for stored in (stored for table in TABLES for stored in self._catalog.objects(table)):
+            if stored.path in text:
+                again = f"type `unrolled run` with --replace {stage_of(stored.path)} to make it again"
+                return f"{self._folder.address(stored.path)} cannot be read ({why}): {again}"
+        if _DAMAGED.search(text):
+            return (
+                f"the lake at {self._folder.root} cannot be read ({why}): `unrolled audit` tells what has changed"
+            )
+        return ""
 
     def _is_filled(self, table: str) -> bool:
         """Whether a view has its shards, and the cache still has those that it lent."""
@@ -119,10 +138,12 @@ class Views:
         try:
             self._connection.execute(f"create or replace view {table.name} as {self._body(table, files)}")
         except duckdb.Error as error:  # it reads the first shard's columns
-            why = str(self.reason(error)).splitlines()[0]
+            if self._objects and (found := self._objects.take_error()):
+                raise found from None
             stage = next(name for name, tables in TABLES_OF.items() if table.name in tables)
+            why = f"{str(error).splitlines()[0]}; its first shard is {(files or [''])[0]}"
             raise StorageError(
-                f"{table.name} cannot be read ({why}): type `unrolled run` with --replace {stage}"
+                f"{table.name} cannot be read ({why}): type `unrolled run` with --replace {stage} to make it again"
             ) from None
 
     def _body(self, table: Table, files: list[str] | None) -> str:

@@ -131,13 +131,15 @@ def _description(folder: Folder, path: str, data: bytes, table: str | None) -> S
 
 def read_verified(folder: Folder, stored: StoredObject) -> bytes:
     """An object's bytes. Raises StorageError with its name when they are not those that were written."""
+    again = f"type --replace {stage_of(stored.path)} to make it again"
     for _ in range(2):  # a bit may flip on the way, too
-        data = folder.read(stored.path)
+        data = folder.read_if_there(stored.path)
+        if data is None:
+            raise StorageError(f"{folder.address(stored.path)} is missing: {again}")
         if sha256(data) == stored.sha256:
             return data
     raise StorageError(
-        f"{folder.address(stored.path)} has changed since it was written (its digest does not match): "
-        f"type --replace {stage_of(stored.path)} to make it again"
+        f"{folder.address(stored.path)} has changed since it was written (its digest does not match): {again}"
     )
 
 

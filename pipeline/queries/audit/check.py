@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dumping.precision import MANTISSA_BITS
-from pipeline.queries.audit.dumps import Dump, changed_objects, checkpoint_objects, what_dumps_rest_on
+from pipeline.queries.audit.dumps import Dump, changed_objects, checkpoint_objects
 from pipeline.queries.audit.invariant import FROM_WEIGHTS, Invariant, invariants, relation
 from pipeline.queries.audit.weights import architecture_of, nonlinearity_of, recurrent_path, weight_rows
 from pipeline.queries.catalog import Catalog
 from pipeline.storage.folder import Folder
 from pipeline.storage.shards import read_verified
 from schemas.errors import StorageError
+from schemas.manifest import StoredObject
 
 DIGESTS = "digests"
 WORK = 250_000_000  # multiplications of a dump's gates that are done again: some seconds on two cores
@@ -78,9 +79,14 @@ class Audit:
     """One audit of some of a run's dumps."""
 
     def __init__(
-        self, folder: Folder, catalog: Catalog, connection: duckdb.DuckDBPyConnection, dumps: list[Dump]
+        self,
+        folder: Folder,
+        catalog: Catalog,
+        connection: duckdb.DuckDBPyConnection,
+        dumps: list[Dump],
+        objects: list[StoredObject],
     ) -> None:
-        self._folder, self._catalog, self._dumps = folder, catalog, dumps
+        self._folder, self._catalog, self._dumps, self._objects = folder, catalog, dumps, objects
         self._connection = connection.cursor()  # its temporary tables are nobody else's
         self._connection.execute("create or replace temp macro sigmoid(x) as 1 / (1 + exp(-x))")
         self._lines = {DIGESTS: _Line("every object is there, with the bytes and rows that its manifest tells")}
@@ -97,7 +103,7 @@ class Audit:
 
     def _check_digests(self) -> None:
         line = self._lines[DIGESTS]
-        for wrong in changed_objects(self._folder, what_dumps_rest_on(self._catalog, self._dumps)):
+        for wrong in changed_objects(self._folder, self._objects):
             line.rows_checked += 1
             if wrong:
                 line.fail(wrong)

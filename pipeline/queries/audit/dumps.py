@@ -82,6 +82,11 @@ def checkpoint_objects(catalog: Catalog, dump: Dump) -> dict[str, StoredObject]:
     return {stored.path.removeprefix(prefix): stored for stored in listed if stored.path.startswith(prefix)}
 
 
+def all_objects(catalog: Catalog, run: str) -> list[StoredObject]:
+    """Everything that a run's manifests list."""
+    return [stored for manifest in catalog.manifests[run] for stored in manifest.objects]
+
+
 def what_dumps_rest_on(catalog: Catalog, dumps: list[Dump]) -> list[StoredObject]:
     """The dumps' own shards, their checkpoints, and the probe split's steps."""
     run = dumps[0].run

@@ -1,0 +1,121 @@
+"""kill -9 on Ray: of a worker, of a node, of a driver that has a Ray of its own."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+from ray._private.node import Node
+from ray.cluster_utils import Cluster
+
+from pipeline.storage.folder import Folder
+from tests.faults.bench import Bench, check_told
+from tests.faults.forks import Driver
+
+KILLED = -9
+LOOPBACK = "127.0.0.1"
+KILLS = 3  # in a scenario
+
+
+def worker(bench: Bench, seed: int) -> int:
+    """A worker that is at a piece is killed, several times in a run."""
+    with _cluster(1, cores=2) as (cluster, nodes):
+        raylet = nodes[0].all_processes["raylet"][0].process.pid
+        return _disturbed(bench, seed, cluster, lambda _: _kill_worker(raylet))
+
+
+def node(bench: Bench, seed: int) -> int:
+    """A node goes with all that runs on it, as a spot machine does; another comes."""
+    with _cluster(2, cores=1) as (cluster, nodes):
+
+        def kill(_driver: Driver) -> bool:
+            cluster.remove_node(nodes.pop(0), allow_graceful=False)
+            nodes.append(cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK))
+            return True
+
+        return _disturbed(bench, seed, cluster, kill)
+
+
+def driver(bench: Bench, seed: int) -> int:
+    """A driver with its own Ray is killed; the next works at once, while workers of the first may still end."""
+    root, kills = bench.new_root(), 0
+    for moment in _moments(bench, seed)[:2]:
+        started = bench.start(root, "--workers", "2")
+        _wait_for(root, moment, started)
+        if _runs(started):
+            started.kill()
+        ended = bench.forks.wait(started)
+        check_told(ended)
+        kills += ended.code == KILLED
+    bench.resume(root, *(("--workers", "2") if seed % 2 else ()))
+    bench.judge(root, was_killed=True)
+    return kills
+
+
+def _disturbed(bench: Bench, seed: int, cluster: Cluster, strike: Callable[[Driver], bool]) -> int:
+    """A run on a cluster, struck when the lake holds certain numbers of objects."""
+    root, strikes = bench.new_root(), 0
+    started = bench.start(root, "--workers", "2", environment={"RAY_ADDRESS": cluster.address})
+    for moment in _moments(bench, seed):
+        _wait_for(root, moment, started)
+        strikes += _runs(started) and strike(started)
+    ended = bench.forks.wait(started)
+    check_told(ended)
+    if ended.code != 0:
+        bench.resume(root, "--workers", "2", environment={"RAY_ADDRESS": cluster.address})
+    bench.judge(root, was_killed=True)
+    return strikes
+
+
+def _moments(bench: Bench, seed: int) -> list[int]:
+    """Numbers of objects, all in the first part of a run, so that the last blow also meets it."""
+    return sorted(Random(seed).sample(range(3, len(bench.undisturbed.objects) * 3 // 4), KILLS))
+
+
+def _wait_for(root: str, objects: int, started: Driver, seconds: float = 60) -> None:
+    folder, end = Folder(root), time.monotonic() + seconds
+    while _runs(started) and len(folder.list()) < objects:
+        assert time.monotonic() < end, f"never {objects} objects"
+        time.sleep(0.002)
+
+
+def _kill_worker(raylet: int, seconds: float = 5) -> bool:
+    """Kill a worker of a raylet that is at a piece, if one is within some seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for pid in _children(raylet):
+            if _title(pid).startswith("ray::_call"):
+                os.kill(pid, signal.SIGKILL)
+                return True
+        time.sleep(0.002)
+    return False
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+    except OSError:  # it has just ended
+        return ""
+
+
+def _runs(started: Driver) -> bool:
+    return Path(f"/proc/{started.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@contextmanager
+def _cluster(count: int, cores: int) -> Iterator[tuple[Cluster, list[Node]]]:
+    """A head that works nothing, and nodes that do."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "node_ip_address": LOOPBACK})
+    try:
+        yield cluster, [cluster.add_node(num_cpus=cores, node_ip_address=LOOPBACK) for _ in range(count)]
+    finally:
+        cluster.shutdown()  # type: ignore[no-untyped-call]
