@@ -16,7 +16,7 @@ from tests.faults.bench import Bench, check_told
 from tests.faults.forks import Driver
 
 KILLED = -9
-LOOPBACK = "127.0.0.1"
+LOOPBACK = "127.0.0.2"  # Ray takes 127.0.0.1 for this machine's outward address, which nothing here listens on
 KILLS = 3  # in a scenario
 
 
