@@ -12,6 +12,7 @@ from tests.benchmarks import (
     capturing,
     committing,
     dumping,
+    faults,
     layouts,
     memory,
     peers,
@@ -88,6 +89,16 @@ PAGES = {
         (
             "AWS itself, or any store across a network: S3 is a server in this machine's memory.",
             "More than two workers, and more than one machine.",
+        ),
+    ),
+    "faults": Page(
+        "Faults",
+        {"faults": faults.run},
+        "Seconds are of the whole scenario with its runs; they tell what a seed costs, no speed.",
+        (
+            "Spot notices, real machines that vanish, and networks between machines: the nodes are processes here.",
+            "AWS itself: the store is LocalBucket behind a proxy of the laboratory.",
+            "Large shards under fire: those of the experiment are small, so that uploads in parts are not struck.",
         ),
     ),
     "precision": Page(

@@ -57,7 +57,7 @@ def clock_jumps(bench: Bench, seed: int) -> int:
     ended = bench.run(root, hooks={"jump_clock": [jumps[::-1]]})
     assert ended.code == 0, ended
     bench.judge(root, was_killed=True)
-    return len(jumps)
+    return 1
 
 
 def _wait_until_stopped(pid: int, seconds: float = 60) -> None:
