@@ -98,7 +98,7 @@ PAGES = {
         (
             "Spot notices, real machines that vanish, and networks between machines: the nodes are processes here.",
             "AWS itself: the store is LocalBucket behind a proxy of the laboratory.",
-            "Large shards under fire: those of the experiment are small, so that uploads in parts are not struck.",
+            "Uploads in parts under fire: the shards of the experiment are too small for them.",
         ),
     ),
     "precision": Page(

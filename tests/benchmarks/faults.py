@@ -1,4 +1,4 @@
-"""Faults: the laboratory with all of its seeds; what was injected, and whether the lake was the undisturbed one."""
+"""Faults: the laboratory with all of its seeds; what was injected, and what was survived."""
 
 import tempfile
 from pathlib import Path
@@ -29,9 +29,9 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Faults",
         method=(
-            "Each scenario disturbs `unrolled run` of a small experiment (2-layer LSTM, two checkpoints, all stages) "
-            "at a moment that its seed chooses, goes on by the same command, and holds the lake to the undisturbed "
-            "run: the same objects, none more, none less, and the same bytes."
+            "Each scenario disturbs `unrolled run` of a small experiment (2-layer LSTM, two checkpoints, every "
+            "stage) at a moment that its seed chooses, goes on by the same command, and holds the lake to the "
+            "undisturbed run: the same objects, none more, none less, and the same bytes."
         ),
         header=("kind", "scenarios", "survived", "faults injected", "seconds, median"),
         rows=[
