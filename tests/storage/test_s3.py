@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.storage import s3
 from pipeline.storage.folder import Folder
+from pipeline.storage.probe import check_writable
 from pipeline.storage.s3 import PART, S3Connection, s3_options
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 from tests.conftest import REPOSITORY
@@ -132,7 +133,7 @@ def test_credentials_of_our_own_variables_reach_the_store(
 
 def test_what_is_wrong_is_said_in_one_line_without_secrets(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"the root s3://no-such/lake cannot be written: there is no such bucket"):
-        Folder("s3://no-such/lake").check_writable()
+        check_writable(Folder("s3://no-such/lake"))
     with pytest.raises(StorageError, match=r"s3://\S*/no/such is missing"):
         Folder(s3_root).read("no/such")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
@@ -179,7 +180,7 @@ def test_a_store_that_ignores_create_only_is_refused(s3_root: str, monkeypatch: 
 
     monkeypatch.setattr(s3.Upload, "_call", careless)
     with pytest.raises(UsageError, match="overwrites an object that it was asked to create"):
-        Folder(s3_root).check_writable()
+        check_writable(Folder(s3_root))
 
 
 @pytest.mark.parametrize("root", ["sftp://host/lake", "ftp://host/lake", "http://host/lake", "zip://a.zip"])
