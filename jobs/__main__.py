@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what was typed; give the exit code.
 
     0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed or stored rows are wrong, 4 another driver works on
-    the run, 5 storage, 130 and 143 signals.
+    the run, 5 storage or what `unrolled doctor` found, 130 and 143 signals.
     """
     parser = make_parser()
     options = parser.parse_args(arguments)
@@ -61,6 +61,10 @@ def _command(name: str, action: str):  # type: ignore[no-untyped-def]  # noqa: A
         from jobs.commands import stages  # with torch, which takes a second
 
         return stages.run if name == "run" else stages.one_stage
+    if name == "doctor":  # which tells of libraries that the others cannot be imported without
+        from jobs.commands import doctor
+
+        return doctor.doctor
     from jobs.commands import audit, clearing, questions, runs
 
     commands = {"sql": questions.sql, "top": questions.top, "show": questions.show, "gc": clearing.collect}

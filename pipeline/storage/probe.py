@@ -65,7 +65,9 @@ def probe(folder: Folder, seconds: float = float("inf")) -> Probe:
         raise UsageError(f"the root {folder.root} cannot be written: {why}") from None
     except StorageError as error:
         why = str(error).removeprefix(f"cannot write {folder.address(path)}: ")
-        raise UsageError(f"the root {folder.root} cannot be written: {why}; choose another --root") from None
+        is_away = folder.s3 and isinstance(error, StorageUnavailableError)
+        remedy = "check UNROLLED_S3_ENDPOINT and AWS_ENDPOINT_URL" if is_away else "choose another --root"
+        raise UsageError(f"the root {folder.root} cannot be written: {why}; {remedy}") from None
 
 
 def _steps(folder: Folder, path: str, seconds: float) -> Probe:
