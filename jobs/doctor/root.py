@@ -11,8 +11,8 @@ from pipeline.storage.probe import Probe, probe
 from pipeline.storage.s3 import S3Store
 from schemas.errors import NotReadyError
 
-# A request is given up after so long, and no further step of the probe is begun after so long: with a write that is
-# not answered, a look whether it was ours, and the removal, the check ends within LIMIT.
+# A request is given up after so long, and no further step of the probe is begun after so long: with a write that
+# nobody answers, a look whether it was ours, and the removal, the check ends within LIMIT.
 REQUEST_SECONDS, PROBE_SECONDS, LIMIT = 2.0, 3.0, 9.0
 CREDENTIALS_LIMIT = 3.0  # the role of a machine is asked for over its own network
 NAME_LIMIT = 2.0
