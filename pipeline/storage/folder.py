@@ -39,10 +39,8 @@ class Folder:
         scheme = self.root.split("://")[0] if "://" in self.root else "file"
         if scheme not in (*_LOCAL, *_S3, *_ATOMIC):
             raise UsageError(_refusal(self.root, scheme))
-        options = s3_options(seconds=seconds) if scheme in _S3 else {}
         try:
-            # A cached listing would hide what another worker has just written.
-            self._files, path = fsspec.url_to_fs(self.root, use_listings_cache=False, **options)
+            self._files, path = _opened(self.root, scheme, seconds)
         except (ValueError, ImportError) as error:
             raise UsageError(f"the root {root!r} is no folder or URI that fsspec knows: {error}") from None
         self._path = path.rstrip("/")
@@ -220,6 +218,17 @@ class Folder:
         if isinstance(data, Exception):
             raise storage_error(f"cannot read {self.address(path)}", data) from None
         return data
+
+
+def _opened(root: str, scheme: str, seconds: float | None) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a root, and the path in it."""
+    if scheme not in _S3:
+        # A cached listing would hide what another worker has just written.
+        files, path = fsspec.url_to_fs(root, use_listings_cache=False)
+        return files, path
+    from pipeline.storage.bounded import BoundedS3  # noqa: PLC0415  # half a second, which other roots need not pay
+
+    return BoundedS3(use_listings_cache=False, **s3_options(seconds=seconds)), BoundedS3._strip_protocol(root)  # noqa: SLF001  # fsspec's own name for what all of them share
 
 
 def _refusal(root: str, scheme: str) -> str:

@@ -1,6 +1,7 @@
 """What S3 asks for beyond the folder's contract: large objects, lost answers, errors in words, no secret told."""
 
 import os
+import socket
 import subprocess
 import sys
 import traceback
@@ -149,6 +150,23 @@ def test_what_is_wrong_is_said_in_one_line_without_secrets(s3_root: str, monkeyp
         told = "".join(traceback.format_exception(caught.value))
         assert len(str(caught.value).splitlines()) == 1
         assert not any(secret in told for secret in (KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_ACCESS_KEY_ID"]))
+
+
+def test_a_store_that_takes_calls_and_says_nothing(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write too ends, though its client waits without limit to be told to send the body."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        silent = Folder(s3_root, seconds=0.3)
+        for attempt in (
+            lambda: silent.read("a"),
+            lambda: silent.create("a", b"small"),
+            lambda: silent.create("a", LARGE),
+            lambda: silent.remove_all(["a", "b"]),
+        ):
+            with pytest.raises(StorageUnavailableError, match="the store does not answer as it should"):
+                attempt()
 
 
 def test_without_credentials_it_says_what_to_set(s3_server: str) -> None:
