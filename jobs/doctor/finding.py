@@ -72,6 +72,7 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
     future: Future[Result] = Future()
 
     def run() -> None:
+        """Call, in the thread."""
         try:
             future.set_result(call())
         except Exception as error:  # noqa: BLE001  # raised again where it is waited for
