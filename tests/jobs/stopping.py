@@ -155,7 +155,9 @@ def main() -> None:
                 # Ray starts once the first piece is there.
                 longer = 0.0 if way == "local" else 4.0
                 stops = [
-                    _stopped_run(lakes[stage], how, stage, random.uniform(0, seconds[stage] + longer), whole, random)
+                    _stopped_run(
+                        lakes[stage], how, stage, random.uniform(0, seconds[stage] + longer), whole, random
+                    )
                     for stage in STAGES
                     for _ in range(given.times)
                 ]
@@ -179,7 +181,10 @@ def _stopped_run(
                 return _stopped_run(lake, how, stage, moment / 2, whole, random)
             stopped = command.stop(random.choice([signal.SIGINT, signal.SIGTERM]), stage)
         leases = sorted(str(path.name) for path in root.glob("_meta/run=*/lease/*"))
-        print(f"  {stage} +{moment:.2f}s {stopped.seconds:.2f} {stopped.all_seconds:.2f} {stopped.code} {leases}", flush=True)
+        print(
+            f"  {stage} +{moment:.2f}s {stopped.seconds:.2f} {stopped.all_seconds:.2f} {stopped.code} {leases}",
+            flush=True,
+        )
         assert stopped.code == CODES[signal.Signals(stopped.signal)], stopped
         assert "Traceback" not in stopped.told, stopped.told
         assert not leases
@@ -199,7 +204,10 @@ def _stopped_query(query: str, random: Random) -> Stopped:
         with running(["sql", query, "--root", name, "--format", "csv"]) as command:
             time.sleep(random.uniform(0.8, 3))
             stopped = command.stop(random.choice([signal.SIGINT, signal.SIGTERM]), query[:20])
-    print(f"  {query[:30]} {stopped.seconds:.2f} {stopped.all_seconds:.2f} {stopped.code} {stopped.told[-200:]!r}", flush=True)
+    print(
+        f"  {query[:30]} {stopped.seconds:.2f} {stopped.all_seconds:.2f} {stopped.code} {stopped.told[-200:]!r}",
+        flush=True,
+    )
     return stopped
 
 
