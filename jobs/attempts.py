@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic
 
+from jobs import interruption
 from jobs.runners.base import OutOfMemory, Plan, Runner, Ticket, WorkerLost
 from schemas.errors import StorageUnavailableError, UnrolledError
 
@@ -115,7 +116,9 @@ class Attempts(Generic[Plan]):
             while self._waiting or self._running:
                 self._watch()
                 self._submit()
-                for ticket, failure in self._finished():
+                finished = self._finished()
+                interruption.check()  # else a piece that a signal has ended would be tried again
+                for ticket, failure in finished:
                     yield from self._settle(ticket, failure)
         finally:  # also when the caller has seen enough, or a signal came
             for ticket in self._running:

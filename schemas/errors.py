@@ -44,6 +44,12 @@ class StorageUnavailableError(StorageError):
     """The store did not answer, or asked to be left alone for a while: trying again may help."""
 
 
+class NotReadyError(UnrolledError):
+    """Something that a run needs is missing, or the store at its root is not fit for a lake."""
+
+    exit_code = 5
+
+
 def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
     """The error for an unknown name: the nearest known one, then all of them."""
     names = sorted(known)

@@ -50,6 +50,16 @@ complete, dead leases. What a manifest lists stays; so does all of a run that is
   unrolled gc --older-than 2         leftovers of writers that were killed two hours ago
 """
 
+DOCTOR = """\
+Look at what a run needs, one line each: libraries, credentials (where they lie, never what they are), the root (a
+small object is written, read, refused a second time and removed), room on the disks, DuckDB, Ray, torch. Nothing
+is changed or left behind, and what does not answer is given up after some seconds. A line begins with ok, warn or
+fail, and says what to type unless it is ok. Exit code 0, or 5 when a check failed.
+
+  unrolled doctor
+  unrolled doctor --root s3://my-bucket/lake
+"""
+
 STAGE_HELP = {
     "generate": "make the sequences",
     "train": "train every model of the grid",
@@ -91,6 +101,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_runs(commands, common)
     _add_questions(commands, common)
     _add_audit(commands, common)
+    doctor = commands.add_parser(
+        "doctor",
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="is everything there that a run needs?",
+        description=DOCTOR,
+    )
+    doctor.add_argument("--json", action="store_true", help="as JSON")
     return parser
 
 

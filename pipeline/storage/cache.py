@@ -135,9 +135,14 @@ def cache_of(folder: Folder, environment: Mapping[str, str] = os.environ) -> Cac
         raise UsageError(f"UNROLLED_CACHE_BYTES is {told!r}: a number of bytes, or 0 to keep nothing")
     if folder.is_local or int(told) == 0:
         return None
+    return Cache(cache_home(environment), folder.address(""), int(told))
+
+
+def cache_home(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the cache, which need not be there."""
     home = environment.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     place = environment.get("UNROLLED_CACHE") or Path(home, "unrolled")
-    return Cache(Path(place).expanduser().absolute(), folder.address(""), int(told))
+    return Path(place).expanduser().absolute()
 
 
 def read_documents(folder: Folder, cache: Cache | None, versions: Mapping[str, str]) -> dict[str, bytes]:

@@ -1,6 +1,5 @@
 """One folder type for local disk, S3 and other object stores. Objects appear whole, once, or not at all."""
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -9,8 +8,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.storage.failures import status_of, storage_error, told
-from pipeline.storage.local import TEMPORARY, LocalStore, prune
-from pipeline.storage.s3 import S3Store, s3_options
+from pipeline.storage.local import LocalStore, prune
+from pipeline.storage.s3 import BODY_ATTEMPTS, S3Store, s3_options
 from pipeline.storage.store import GeneralStore, Leftover, Pending, Store
 from schemas.errors import StorageError, UsageError
 from schemas.redact import refuse_secret
@@ -25,26 +24,33 @@ _AT_ONCE = 64  # requests under way when many objects are read
 class Folder:
     """Objects below a root, named by paths relative to it."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, seconds: float | None = None) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            root: a folder or URI.
+            seconds: give a request on S3 up after so long, tried once; None: as the settings say.
+
+        Raises:
+            UsageError: the root cannot hold a lake, or a setting makes no sense.
+        """
         refuse_secret(root, "the root")
         self.root = root.rstrip("/") or "/"
         scheme = self.root.split("://")[0] if "://" in self.root else "file"
         if scheme not in (*_LOCAL, *_S3, *_ATOMIC):
             raise UsageError(_refusal(self.root, scheme))
-        options = s3_options() if scheme in _S3 else {}
         try:
-            # A cached listing would hide what another worker has just written.
-            self._files, path = fsspec.url_to_fs(self.root, use_listings_cache=False, **options)
+            self._files, path = _opened(self.root, scheme, seconds)
         except (ValueError, ImportError) as error:
             raise UsageError(f"the root {root!r} is no folder or URI that fsspec knows: {error}") from None
         self._path = path.rstrip("/")
-        self._store = self._store_of(scheme)
+        self._store = self._store_of(scheme, 1 if seconds else BODY_ATTEMPTS)
 
-    def _store_of(self, scheme: str) -> Store:
+    def _store_of(self, scheme: str, attempts: int) -> Store:
         if self.is_local:
             return LocalStore(self._path)
         if scheme in _S3:
-            return S3Store(self._files, self._path)
+            return S3Store(self._files, self._path, attempts)
         return GeneralStore(self._files, self._path)
 
     @property
@@ -188,32 +194,6 @@ class Folder:
         with told(f"cannot remove {self.address(leftover.path)}"):
             self._store.discard(leftover)
 
-    def check_writable(self) -> None:
-        """Raise UsageError when nothing can be written here, or a taken name is no hindrance.
-
-        On a disk, what killed writers left behind a day ago goes.
-        """
-        probe = f"{TEMPORARY}/{uuid.uuid4().hex}"
-        try:
-            made = self.create(probe, b"")
-            refused = not self.create(probe, b"again")
-            self.remove_all([probe])
-        except FileNotFoundError:
-            raise UsageError(
-                f"the root {self.root} cannot be written: there is no such bucket; make it first"
-            ) from None
-        except StorageError as error:
-            why = str(error).removeprefix(f"cannot write {self.address(probe)}: ")
-            raise UsageError(f"the root {self.root} cannot be written: {why}; choose another --root") from None
-        if not (made and refused):
-            raise UsageError(
-                f"the store at {self.root} overwrites an object that it was asked to create (If-None-Match is "
-                "ignored), so two workers could spoil each other's: choose another --root"
-            )
-        if self.is_local:
-            for leftover in self.leftovers():
-                self.discard(leftover)
-
     def _full(self, path: str) -> str:
         return f"{self._path}/{path}"
 
@@ -238,6 +218,17 @@ class Folder:
         if isinstance(data, Exception):
             raise storage_error(f"cannot read {self.address(path)}", data) from None
         return data
+
+
+def _opened(root: str, scheme: str, seconds: float | None) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of a root, and the path in it."""
+    if scheme not in _S3:
+        # A cached listing would hide what another worker has just written.
+        files, path = fsspec.url_to_fs(root, use_listings_cache=False)
+        return files, path
+    from pipeline.storage.bounded import BoundedS3  # noqa: PLC0415  # half a second, which other roots need not pay
+
+    return BoundedS3(use_listings_cache=False, **s3_options(seconds=seconds)), BoundedS3._strip_protocol(root)  # noqa: SLF001  # fsspec's own name for what all of them share
 
 
 def _refusal(root: str, scheme: str) -> str:

@@ -10,6 +10,7 @@ _meta/run=counting-3fa9c1d2/dump/model=lstm-1x10-seed0/checkpoint=2000/plan.json
 import json
 
 from pipeline.storage.folder import Folder
+from pipeline.storage.probe import check_writable
 from pipeline.storage.sealed import Document, unseal
 from schemas import FORMAT_VERSION
 from schemas.errors import StorageError, UsageError
@@ -21,7 +22,7 @@ RUN, PLAN, MANIFEST = "run.json", "plan.json", "manifest.json"
 
 def prepare_lake(folder: Folder) -> None:
     """Make a root into a lake, or check that it is one of ours. Raises UsageError when it cannot be."""
-    folder.check_writable()
+    check_writable(folder)
     folder.create(LAKE, (json.dumps({"format_version": FORMAT_VERSION}) + "\n").encode())
     check_lake(folder)
 

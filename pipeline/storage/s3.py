@@ -22,7 +22,7 @@ from typing import Any, cast
 import fsspec
 from fsspec.asyn import sync
 
-from pipeline.storage.failures import status_of
+from pipeline.storage.failures import status_of, told
 from pipeline.storage.local import TEMPORARY
 from pipeline.storage.store import Leftover
 from schemas.errors import UsageError
@@ -31,6 +31,18 @@ PART = 16 * 2**20  # bytes of a part: 10,000 of them are allowed, and none below
 ATTEMPT = "unrolled-attempt"
 # A request is tried so often by the client, with growing pauses, and by s3fs again when its body breaks off.
 CLIENT_ATTEMPTS, BODY_ATTEMPTS = 3, 3
+# Where botocore found credentials, by its own word for it.
+PLACES = {
+    "env": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "shared-credentials-file": "the shared credentials file",
+    "config-file": "the AWS config file",
+    "assume-role": "a role that the AWS profile takes",
+    "assume-role-with-web-identity": "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "sso": "single sign-on",
+    "custom-process": "the AWS profile's credential_process",
+    "container-role": "the container's role",
+    "iam-role": "the machine's role",
+}
 CONFLICTS = 5  # two writers at the very same moment: AWS answers 409 and asks for another try
 
 
@@ -46,14 +58,22 @@ class S3Connection:
     path_style: bool  # https://endpoint/bucket rather than https://bucket.endpoint
 
 
-def s3_options(environment: Mapping[str, str] = os.environ) -> dict[str, object]:
-    """What s3fs is told, by the settings above. Raises UsageError for one that makes no sense."""
+def s3_options(environment: Mapping[str, str] = os.environ, seconds: float | None = None) -> dict[str, object]:
+    """What s3fs is told, by the settings above.
+
+    Args:
+        environment: where the settings are read.
+        seconds: without an answer until a request is given up, which is tried once; None: as the settings say.
+
+    Raises:
+        UsageError: a setting makes no sense.
+    """
     addressing = environment.get("UNROLLED_S3_ADDRESSING", "auto")
     if addressing not in ("auto", "path", "virtual"):
         raise UsageError(f"UNROLLED_S3_ADDRESSING is {addressing!r}: path or virtual")
     timeout = environment.get("UNROLLED_S3_TIMEOUT", "60")
     try:
-        seconds = float(timeout)
+        patience = float(timeout) if seconds is None else seconds
     except ValueError:
         raise UsageError(f"UNROLLED_S3_TIMEOUT is {timeout!r}: a number of seconds") from None
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -69,9 +89,9 @@ def s3_options(environment: Mapping[str, str] = os.environ) -> dict[str, object]
         "token": environment.get("UNROLLED_S3_SESSION_TOKEN"),
         "client_kwargs": {"region_name": region} if region else {},
         "config_kwargs": {
-            "read_timeout": seconds,
-            "connect_timeout": min(10.0, seconds),
-            "retries": {"mode": "standard", "total_max_attempts": CLIENT_ATTEMPTS},
+            "read_timeout": patience,
+            "connect_timeout": min(10.0, patience),
+            "retries": {"mode": "standard", "total_max_attempts": 1 if seconds else CLIENT_ATTEMPTS},
             "max_pool_connections": 64,
             "s3": {"addressing_style": addressing},
         },
@@ -81,8 +101,8 @@ def s3_options(environment: Mapping[str, str] = os.environ) -> dict[str, object]
 class S3Store:
     """Create-only writes below a bucket's prefix."""
 
-    def __init__(self, files: fsspec.AbstractFileSystem, root: str) -> None:
-        files.retries = BODY_ATTEMPTS
+    def __init__(self, files: fsspec.AbstractFileSystem, root: str, attempts: int = BODY_ATTEMPTS) -> None:
+        files.retries = attempts
         self._files, self._root = files, root
 
     def begin(self, path: str) -> "Upload":
@@ -129,6 +149,24 @@ class S3Store:
             return
         with suppress(FileNotFoundError):  # it was finished or aborted meanwhile
             self._files.call_s3("abort_multipart_upload", Bucket=bucket, Key=key, UploadId=leftover.upload)
+
+    def endpoint(self) -> str:
+        """The address that requests go to; nothing is sent."""
+        self._files.connect()
+        return str(self._files.s3.meta.endpoint_url)
+
+    def credentials_place(self) -> str | None:
+        """Where credentials were found: the place's name, nothing of what lies there. None: nowhere.
+
+        Raises StorageError when there is half of them, or the place cannot be read.
+        """
+        files = self._files
+        with told("cannot look for credentials"):
+            if files.key:
+                return "UNROLLED_S3_ACCESS_KEY_ID and UNROLLED_S3_SECRET_ACCESS_KEY"
+            files.connect()
+            found = sync(files.loop, files.session.get_credentials)
+        return PLACES.get(found.method, str(found.method)) if found else None
 
     def connection(self) -> S3Connection:
         """How the store is reached, with the credentials that the AWS places give just now."""

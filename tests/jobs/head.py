@@ -14,10 +14,10 @@ from tests.ports import free_port
 
 
 @contextmanager
-def ray_head(folder: Path, cpus: int = 2) -> Iterator[str]:
+def ray_head(folder: Path, cpus: int = 2, port: int | None = None) -> Iterator[str]:
     """Start `ray start --head --block`; give its dashboard's address."""
     dashboard = free_port()
-    command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={free_port()}"]
+    command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port or free_port()}"]
     command += [f"--num-cpus={cpus}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
     command += ["--include-dashboard=true", "--disable-usage-stats"]
     log = (folder / "head.log").open("w")

@@ -245,6 +245,7 @@ def test_the_frozen_surface() -> None:
         "top": sorted(
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),
+        "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
         "show": sorted(
             [*common, "--checkpoint", "--json", "--limit", "--sequence", "--signal", "L0/N7", "MODEL", "RUN"]

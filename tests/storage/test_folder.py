@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.storage.folder import Folder
+from pipeline.storage.probe import check_writable
 from schemas.errors import StorageError, UsageError
 from tests.s3 import BUCKET, s3_environment
 
@@ -50,7 +51,7 @@ class FolderContract:
             folder.read("no/such")
 
     def test_a_writable_folder_holds_nothing_but_its_objects(self, folder: Folder) -> None:
-        folder.check_writable()
+        check_writable(folder)
         folder.create("only", b"")
         assert folder.list() == ["only"]
 
@@ -79,13 +80,13 @@ class TestLocal(FolderContract):
         assert folder.list("steps") == []
         assert len(folder.list("_meta/tmp")) == 1
         os.utime(folder.address(folder.list("_meta/tmp")[0]), (0, 0))
-        folder.check_writable()
+        check_writable(folder)
         assert folder.list() == [], "a leftover older than a day goes"
 
     def test_a_root_that_cannot_be_written_is_an_error_of_use(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
         with pytest.raises(UsageError, match=r"cannot be written: Not a directory; choose another --root"):
-            Folder(str(tmp_path / "file" / "lake")).check_writable()
+            check_writable(Folder(str(tmp_path / "file" / "lake")))
 
 
 class TestMemory(FolderContract):

@@ -1,6 +1,7 @@
 """What S3 asks for beyond the folder's contract: large objects, lost answers, errors in words, no secret told."""
 
 import os
+import socket
 import subprocess
 import sys
 import traceback
@@ -12,6 +13,7 @@ import pytest
 
 from pipeline.storage import s3
 from pipeline.storage.folder import Folder
+from pipeline.storage.probe import check_writable
 from pipeline.storage.s3 import PART, S3Connection, s3_options
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 from tests.conftest import REPOSITORY
@@ -132,7 +134,7 @@ def test_credentials_of_our_own_variables_reach_the_store(
 
 def test_what_is_wrong_is_said_in_one_line_without_secrets(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"the root s3://no-such/lake cannot be written: there is no such bucket"):
-        Folder("s3://no-such/lake").check_writable()
+        check_writable(Folder("s3://no-such/lake"))
     with pytest.raises(StorageError, match=r"s3://\S*/no/such is missing"):
         Folder(s3_root).read("no/such")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
@@ -148,6 +150,23 @@ def test_what_is_wrong_is_said_in_one_line_without_secrets(s3_root: str, monkeyp
         told = "".join(traceback.format_exception(caught.value))
         assert len(str(caught.value).splitlines()) == 1
         assert not any(secret in told for secret in (KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_ACCESS_KEY_ID"]))
+
+
+def test_a_store_that_takes_calls_and_says_nothing(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write too ends, though its client waits without limit to be told to send the body."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        silent = Folder(s3_root, seconds=0.3)
+        for attempt in (
+            lambda: silent.read("a"),
+            lambda: silent.create("a", b"small"),
+            lambda: silent.create("a", LARGE),
+            lambda: silent.remove_all(["a", "b"]),
+        ):
+            with pytest.raises(StorageUnavailableError, match="the store does not answer as it should"):
+                attempt()
 
 
 def test_without_credentials_it_says_what_to_set(s3_server: str) -> None:
@@ -179,7 +198,7 @@ def test_a_store_that_ignores_create_only_is_refused(s3_root: str, monkeypatch: 
 
     monkeypatch.setattr(s3.Upload, "_call", careless)
     with pytest.raises(UsageError, match="overwrites an object that it was asked to create"):
-        Folder(s3_root).check_writable()
+        check_writable(Folder(s3_root))
 
 
 @pytest.mark.parametrize("root", ["sftp://host/lake", "ftp://host/lake", "http://host/lake", "zip://a.zip"])
