@@ -1,6 +1,6 @@
 """SIGINT and SIGTERM: the first ends the command in order and soon, a second one at once.
 
-In order: running pieces are cancelled, the lease is given back, the Ray that was started is stopped. When that takes
+In order: running pieces are cancelled, the lease is given back, the Ray that was started is stopped. When it takes
 too long, as with a store that does not answer, the process ends without it, which costs no more than kill -9 does.
 """
 

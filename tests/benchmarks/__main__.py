@@ -96,7 +96,7 @@ PAGES = {
         {"faults": faults.run},
         "Seconds are of the whole scenario with its runs; they tell what a seed costs, no speed.",
         (
-            "Spot notices, real machines that vanish, and networks between machines: the nodes are processes here.",
+            "Spot notices, machines that vanish, and networks between machines: the nodes are processes here.",
             "AWS itself: the store is LocalBucket behind a proxy of the laboratory.",
             "Uploads in parts under fire: the shards of the experiment are too small for them.",
         ),
