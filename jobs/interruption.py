@@ -50,7 +50,7 @@ def is_interrupted() -> bool:
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt when a signal came as another error: DuckDB and torch make their own of it."""
+    """Raise KeyboardInterrupt when a signal came as another error, which some libraries make of it."""
     if _received:
         raise KeyboardInterrupt
 
@@ -73,7 +73,7 @@ def end(number: int | None = None) -> NoReturn:
 
 
 def adopt_orphans() -> None:
-    """From now on what a child leaves behind when it ends is this process's own, so that `end` finds it. On Linux."""
+    """Make what a child leaves behind when it ends this process's own, so that `end` finds it; on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
