@@ -42,6 +42,7 @@ def _do(options: argparse.Namespace) -> int:
     try:
         _command(options.command, getattr(options, "action", ""))(options)
         sys.stdout.flush()
+        interruption.check()
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  # the last resort

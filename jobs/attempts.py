@@ -120,8 +120,9 @@ class Attempts(Generic[Plan]):
                 interruption.check()  # else a piece that a signal has ended would be tried again
                 for ticket, failure in finished:
                     yield from self._settle(ticket, failure)
-        finally:  # also when the caller has seen enough, or a signal came
-            for ticket in self._running:
+        finally:  # also when the caller has seen enough
+            # After a signal the runner stops as a whole: Ray aborts a driver that cancels what is just ending.
+            for ticket in () if interruption.is_interrupted() else self._running:
                 self._runner.cancel(ticket)
             self._running.clear()
 

@@ -1,21 +1,26 @@
 """SIGINT and SIGTERM: the first ends the command in order and soon, a second one at once.
 
-In order: running pieces are cancelled, the lease is given back, the Ray that was started is stopped. When it takes
-too long, as with a store that does not answer, the process ends without it, which costs no more than kill -9 does.
+In order: running pieces are cancelled, the lease is given back, the Ray that was started is stopped. When that
+takes too long, as with a store that does not answer, the process ends without it: no worse than kill -9.
 """
 
+import ctypes
 import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SECONDS = 2.5  # for an end in order: with Ray it takes about one
+SWEEPS = 50  # a process that is killed may have started another meanwhile
+_SET_CHILD_SUBREAPER = 36  # of linux/prctl.h
 
 _received: list[int] = []
 
@@ -40,23 +45,53 @@ def interruptible() -> Iterator[None]:
 
 
 def is_interrupted() -> bool:
-    """Whether a signal came, as whatever exception it arrived: DuckDB and safetensors make their own of it."""
+    """Whether a signal came."""
     return bool(_received)
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt when a signal came that a library made another error of."""
+    """Raise KeyboardInterrupt when a signal came as another error, which some libraries make of it."""
     if _received:
         raise KeyboardInterrupt
 
 
 def end(number: int | None = None) -> NoReturn:
-    """End the process now, with the signal's exit code.
+    """End the process now, with the signal's exit code, and all that it has started.
 
-    Python's own end would wait for the requests and name look-ups of other threads.
+    Python's own end would wait for the requests and name look-ups of other threads. A Ray whose start was cut short
+    is not stopped by itself: its agents outlive the raylet.
     """
+    for _ in range(SWEEPS):
+        if not (found := _descendants()):
+            break
+        for process in found:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.01)
     print("unrolled: stopped; the same command goes on from here", file=sys.stderr, flush=True)
     os._exit(128 + (number or _received[0]))
+
+
+def adopt_orphans() -> None:
+    """Make what a child leaves behind when it ends this process's own, so that `end` finds it; on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _descendants() -> set[int]:
+    """The processes that this one has started, and those that they have; none where there is no /proc."""
+    parents: dict[int, int] = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, parent = place.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(place.parent.name)] = int(parent)
+    found: set[int] = set()
+    generation = {os.getpid()}
+    while generation:
+        generation = {process for process, parent in parents.items() if parent in generation}
+        found |= generation
+    return found
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

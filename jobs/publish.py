@@ -184,8 +184,9 @@ def _write_manifests(run: Run, stage: str, plans: Sequence[Plan]) -> None:
     for plan in plans:
         prefix = unit_folder(run.id, stage, plan.unit)
         manifest = Manifest(format_version=FORMAT_VERSION, plan=plan, objects=listed[plan.unit])
-        folder.create(f"{prefix}/{MANIFEST}", seal(manifest))
+        # Every piece has its record, so no state is needed; behind a manifest nobody would look for one again.
         folder.remove_all(journal.states(plan.unit))
+        folder.create(f"{prefix}/{MANIFEST}", seal(manifest))
 
 
 def _recorded_objects(run: Run, plan: Plan, journal: Journal) -> tuple[StoredObject, ...]:

@@ -16,6 +16,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     pages = {path.name.split("_")[0]: path.read_text() for path in tmp_path.glob("*.md")}
     headings = {
         "capture": ("## Capture", "lstm 1 x 8", "## Not measured"),
+        "faults": ("## Faults", "| all |", "## Not measured"),
         "layouts": ("## Layouts", "ours, 12,800 x 8", "## Not measured"),
         "main-path": ("## Training", "## Dumping", "## Reading", "## Memory", "## Not measured"),
         "peers": ("## Peers", "ours, exact", "## Not measured"),

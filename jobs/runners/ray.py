@@ -24,6 +24,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from jobs.interruption import adopt_orphans
 from jobs.memory import keep_freed_memory
 from jobs.runners.base import OutOfMemory, Plan, Ticket, WorkerLost
 from jobs.secrets import hide_secrets_in_logs
@@ -116,6 +117,7 @@ class RayRunner:
             return
         # Ray would write a token into the home folder, which changes every later `ray start` there.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        adopt_orphans()  # a raylet that is killed leaves its agents
         ray.init(
             address="local",
             num_cpus=self._workers,

@@ -84,6 +84,7 @@ class Forks:
         """Start `unrolled` with arguments, its hooks in place, some variables besides our own."""
         self._started += 1
         told = self._folder / f"{self._started}.txt"
+        told.touch()  # the driver may be killed before it opens it
         pid = self._ask(
             start=list(arguments),
             hooks=dict(hooks or {}),
@@ -150,7 +151,7 @@ def _become_driver(request: dict[str, Any]) -> int:
     from jobs.__main__ import main as unrolled
 
     os.setsid()  # a Ctrl-C on the tests is not the driver's
-    told = os.open(request["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    told = os.open(request["told"], os.O_WRONLY | os.O_APPEND)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((nothing, 0), (told, 1), (told, 2)):
         os.dup2(ours, theirs)

@@ -6,6 +6,7 @@ the digests of a run that nothing disturbed.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -16,16 +17,23 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from schemas import FORMAT_VERSION
 from tests.conftest import REPOSITORY, digests
 
 MARK = "STOPPING_MARK"  # the variable by which a command's processes are known, down to Ray's workers
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate")
+WAYS = {
+    "`--runner local`": ("--runner", "local"),
+    "Ray, `--workers 1`": ("--workers", "1"),
+    "Ray, `--workers 2`": ("--workers", "2"),
+}
+RAY_STARTS = 4.0  # seconds, once there is a piece to do
 EXPERIMENT = ("counting", "--set", "training.steps=600")
 # Minutes of rows from one query: read one after another, and computed in one go.
 QUERIES = (
@@ -38,8 +46,6 @@ QUERIES = (
 class Stopped(NamedTuple):
     """How a command ended."""
 
-    stage: str
-    signal: int
     code: int
     seconds: float  # from the signal to the end of its process
     all_seconds: float  # to the end of the last process that it had started
@@ -62,7 +68,7 @@ class Command:
             start_new_session=True,
         )
 
-    def stop(self, number: int, stage: str, again: float | None = None, seconds: float = 60) -> Stopped:
+    def stop(self, number: int, again: float | None = None, seconds: float = 60) -> Stopped:
         """Send a signal, once more after some seconds if that is given, and wait for the end of all."""
         started = time.monotonic()
         self.process.send_signal(number)
@@ -74,7 +80,7 @@ class Command:
         while self.alive():
             assert time.monotonic() - started < seconds, self.alive()
             time.sleep(0.01)
-        return Stopped(stage, number, self.process.returncode, ended, time.monotonic() - started, told)
+        return Stopped(self.process.returncode, ended, time.monotonic() - started, told)
 
     def alive(self) -> list[int]:
         """The processes that are left of it."""
@@ -128,7 +134,7 @@ def prepared(folder: Path) -> tuple[dict[str, Path], dict[str, str], dict[str, f
             shutil.copytree(lake, lakes[stage])
         else:
             lakes[stage].mkdir()
-        words = [*run_words(lake, ["--runner", "local"]), "--until", stage]
+        words = [*run_words(lake, WAYS["`--runner local`"]), "--until", stage]
         with running(words) as command:
             wait_for(lake, f"_meta/run=*/{stage}/**/plan.json", command)
             started = time.monotonic()
@@ -140,84 +146,77 @@ def prepared(folder: Path) -> tuple[dict[str, Path], dict[str, str], dict[str, f
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m tests.jobs.stopping", description=__doc__)
-    parser.add_argument("--times", type=int, default=4, help="stops in each stage, and of each query (4)")
+    parser.add_argument(
+        "--times", type=int, default=4, help="stops in each stage, and twice so many of a query (4)"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", nargs="*", help="of: local, ray 1, ray 2, sql")
     given = parser.parse_args()
-    ways: dict[str, list[str]] = {"local": ["--runner", "local"]}
-    ways |= {f"ray {n}": ["--workers", str(n)] for n in (1, 2)}
     random = Random(given.seed)
+    print(
+        "| what | stops | median s | longest s | last process: median s | longest s | without giving the lease back |"
+    )
+    print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         lakes, whole, seconds = prepared(Path(name))
-        print({stage: round(took, 1) for stage, took in seconds.items()}, flush=True)
-        for way, how in ways.items():
-            if not given.only or way in given.only:
-                # Ray starts once the first piece is there.
-                longer = 0.0 if way == "local" else 4.0
-                stops = [
-                    _stopped_run(
-                        lakes[stage], how, stage, random.uniform(0, seconds[stage] + longer), whole, random
-                    )
-                    for stage in STAGES
-                    for _ in range(given.times)
-                ]
-                _tell(way, stops)
-        if not given.only or "sql" in given.only:
-            _tell("sql", [_stopped_query(query, random) for query in QUERIES for _ in range(given.times)])
+        for way, how in WAYS.items():
+            longer = RAY_STARTS if "--workers" in how else 0.0
+            moments = [
+                (stage, random.uniform(0, seconds[stage] + longer)) for stage in STAGES for _ in range(given.times)
+            ]
+            _tell(
+                way, [_stopped_run(lakes[stage], how, stage, moment, whole, random) for stage, moment in moments]
+            )
+    _tell("`sql`", [(_stopped_query(query, random), False) for query in QUERIES for _ in range(2 * given.times)])
 
 
 def _stopped_run(
-    lake: Path, how: list[str], stage: str, moment: float, whole: dict[str, str], random: Random
-) -> Stopped:
+    lake: Path, how: Sequence[str], stage: str, moment: float, whole: dict[str, str], random: Random
+) -> tuple[Stopped, bool]:
+    """Stop it so many seconds after a stage's plan; how it ended, and whether it left its lease.
+
+    When it had ended before, earlier.
+    """
+    number = random.choice(list(CODES))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name) / "lake"
         shutil.copytree(lake, root)
         with running(run_words(root, how)) as command:
             wait_for(root, f"_meta/run=*/{stage}/**/plan.json", command)
-            end = time.monotonic() + moment
-            while time.monotonic() < end and command.process.poll() is None:
-                time.sleep(0.001)
-            if command.process.poll() is not None:
+            with suppress(subprocess.TimeoutExpired):
+                command.process.wait(moment)
                 return _stopped_run(lake, how, stage, moment / 2, whole, random)
-            stopped = command.stop(random.choice([signal.SIGINT, signal.SIGTERM]), stage)
-        leases = sorted(str(path.name) for path in root.glob("_meta/run=*/lease/*"))
-        print(
-            f"  {stage} +{moment:.2f}s {stopped.seconds:.2f} {stopped.all_seconds:.2f} {stopped.code} {leases}",
-            flush=True,
-        )
-        assert stopped.code == CODES[signal.Signals(stopped.signal)], stopped
+            stopped = command.stop(number)
+        if stopped.code in (0, -number):  # it was done already, and Python about to end
+            return _stopped_run(lake, how, stage, moment / 2, whole, random)
+        assert stopped.code == CODES[number], stopped
         assert "Traceback" not in stopped.told, stopped.told
-        assert not leases
-        with running(run_words(root, ["--runner", "local"])) as command:
+        leaves_lease = bool(list(root.glob("_meta/run=*/lease/*")))
+        with running(run_words(root, WAYS["`--runner local`"])) as command:
             _, told = command.process.communicate()
             assert command.process.returncode == 0, told
-        assert "has a driver" not in told
+        assert "has a driver" not in told, told
         assert digests(root) == whole
-    return stopped
+    return stopped, leaves_lease
 
 
 def _stopped_query(query: str, random: Random) -> Stopped:
+    number = random.choice(list(CODES))
     with tempfile.TemporaryDirectory() as name:
-        lake = Path(name) / "_meta" / "lake.json"
-        lake.parent.mkdir()
-        lake.write_text('{"format_version": 2}')
+        (Path(name) / "_meta").mkdir()
+        (Path(name) / "_meta" / "lake.json").write_text(json.dumps({"format_version": FORMAT_VERSION}))
         with running(["sql", query, "--root", name, "--format", "csv"]) as command:
-            time.sleep(random.uniform(0.8, 3))
-            stopped = command.stop(random.choice([signal.SIGINT, signal.SIGTERM]), query[:20])
-    print(
-        f"  {query[:30]} {stopped.seconds:.2f} {stopped.all_seconds:.2f} {stopped.code} {stopped.told[-200:]!r}",
-        flush=True,
-    )
+            with suppress(subprocess.TimeoutExpired):
+                command.process.wait(random.uniform(0.8, 3))
+            stopped = command.stop(number)
+    assert stopped.code == CODES[number], stopped
+    assert "Traceback" not in stopped.told, stopped.told
     return stopped
 
 
-def _tell(way: str, stops: list[Stopped]) -> None:
-    ends, alls = [stop.seconds for stop in stops], [stop.all_seconds for stop in stops]
-    print(
-        f"| {way} | {len(stops)} | {statistics.median(ends):.2f} | {max(ends):.2f} | "
-        f"{statistics.median(alls):.2f} | {max(alls):.2f} |",
-        flush=True,
-    )
+def _tell(way: str, stops: Sequence[tuple[Stopped, bool]]) -> None:
+    ends, alls = [stop.seconds for stop, _ in stops], [stop.all_seconds for stop, _ in stops]
+    figures = [f"{figure(times):.2f}" for times in (ends, alls) for figure in (statistics.median, max)]
+    print(f"| {' | '.join([way, str(len(stops)), *figures, str(sum(left for _, left in stops))])} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.context import Run
+from pipeline.storage.folder import Folder
 from tests.conftest import STAGE_NAMES, digests, do_all, tiny_run
 from tests.jobs.toml_of import write_toml
 
@@ -85,6 +86,22 @@ def test_training_goes_on_from_its_last_state(
     assert spans[:5] == [(0, 0), (0, 4), (4, 8), (8, 12), (8, 12)]
     assert digests(run.root) == digests(undisturbed.root)
     assert not list(Path(run.root).glob("_meta/**/*.safetensors")), "the state goes once the stage is published"
+
+
+def test_no_state_outlives_the_manifest_of_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tiny_run(tmp_path / "lake")
+    create = Folder.create
+
+    def ends_behind_the_manifest(folder: Folder, path: str, data: bytes) -> bool:
+        made = create(folder, path, data)
+        if "/train/" in path and path.endswith("/manifest.json"):
+            raise KeyboardInterrupt
+        return made
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Folder, "create", ends_behind_the_manifest)
+        do_all(run)
+    assert not list(Path(run.root).glob("_meta/**/*.safetensors"))
 
 
 @pytest.mark.slow

@@ -1,0 +1,100 @@
+"""SIGINT and SIGTERM: an end in order and soon, by force when that is not to be had; then the same command goes on.
+
+The bounds are generous, for busy machines; `python -m tests.jobs.stopping` measures (docs/s3.md has its table).
+"""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.context import Run
+from tests.conftest import REPOSITORY, digests
+from tests.jobs.stopping import QUERIES, running, wait_for
+from tests.jobs.toml_of import write_toml
+
+BOUND = 15.0  # seconds; 3 are promised on a machine that is not busy
+LOCAL, RAY = ["--runner", "local"], ["--workers", "2"]
+
+# A command that never listens: what must hold of any.
+DEAF = """
+import time
+from jobs import interruption
+interruption.SECONDS = {patience}
+with interruption.interruptible():
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            print("heard", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "stage", "number"),
+    [
+        (LOCAL, "train", signal.SIGTERM),
+        (LOCAL, "dump", signal.SIGINT),
+        pytest.param(RAY, "generate", signal.SIGINT, marks=pytest.mark.ray),  # while Ray starts
+        pytest.param(RAY, "train", signal.SIGTERM, marks=pytest.mark.ray),
+    ],
+)
+def test_a_run_ends_soon_leaves_nothing_and_goes_on(
+    tmp_path: Path, tiny_lake: Run, how: list[str], stage: str, number: int
+) -> None:
+    toml, root = write_toml(tmp_path / "tiny.toml", tiny_lake.experiment), tmp_path / "lake"
+    words = ["run", str(toml), "--root", str(root), *how]
+    with running(words) as command:
+        wait_for(root, f"_meta/run=*/{stage}/**/plan.json", command)
+        stopped = command.stop(number, seconds=BOUND)
+    assert stopped.code == 128 + number
+    assert stopped.told.endswith("unrolled: stopped; the same command goes on from here\n")
+    assert "Traceback" not in stopped.told
+    with running(words) as command:
+        _, told = command.process.communicate(timeout=100)
+    assert command.process.returncode == 0, told
+    assert "has a driver" not in told, "it need not wait for the lease"
+    assert digests(root) == digests(tiny_lake.root)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_second_signal_leaves_nothing_of_ray(tmp_path: Path, tiny_lake: Run) -> None:
+    toml, root = write_toml(tmp_path / "tiny.toml", tiny_lake.experiment), tmp_path / "lake"
+    words = ["run", str(toml), "--root", str(root), *RAY, "--set", "training.steps=100000"]
+    with running(words) as command:
+        wait_for(root, "metrics/**/*.parquet", command)
+        stopped = command.stop(signal.SIGINT, again=0.1, seconds=BOUND)
+    assert stopped.code == 130, stopped
+    assert "Traceback" not in stopped.told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", QUERIES, ids=["rows that stream", "a sum", "a sort"])
+def test_a_query_ends_soon(tiny_lake: Run, query: str) -> None:
+    with running(["sql", query, "--root", tiny_lake.root, "--format", "csv"]) as command:
+        with pytest.raises(subprocess.TimeoutExpired):
+            command.process.wait(2)
+        stopped = command.stop(signal.SIGTERM, seconds=BOUND)
+    assert stopped.code == 143, stopped
+    assert stopped.told == "unrolled: stopped; the same command goes on from here\n"
+
+
+@pytest.mark.parametrize("patience", [0.2, 600])
+def test_what_does_not_end_in_order_is_ended(patience: float) -> None:
+    """After some seconds, or at once by a second signal; the code is the first one's."""
+    deaf = subprocess.Popen(
+        [sys.executable, "-c", DEAF.format(patience=patience)], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+    )
+    with deaf:
+        assert deaf.stdout
+        assert deaf.stdout.readline() == "ready\n"
+        deaf.send_signal(signal.SIGTERM)
+        assert deaf.stdout.readline() == "heard\n"
+        if patience > 1:
+            deaf.send_signal(signal.SIGINT)
+        assert deaf.wait(BOUND) == 143
