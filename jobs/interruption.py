@@ -58,8 +58,8 @@ def check() -> None:
 def end(number: int | None = None) -> NoReturn:
     """End the process now, with the signal's exit code, and all that it has started.
 
-    Python's own end would wait for the requests and name look-ups of other threads. A Ray whose start was cut short
-    is not stopped by itself: its agents outlive the raylet.
+    Python's own end would wait for the requests and name look-ups of other threads. A Ray whose start was cut
+    short is not stopped by itself: its agents outlive the raylet.
     """
     for _ in range(SWEEPS):
         if not (found := _descendants()):

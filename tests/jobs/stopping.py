@@ -152,9 +152,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     random = Random(given.seed)
-    print(
-        "| what | stops | median s | longest s | last process: median s | longest s | without giving the lease back |"
-    )
+    print("| what | stops | median s | longest s | last process: median s | longest s | lease not given back |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         lakes, whole, seconds = prepared(Path(name))

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: an end in order and soon, by force when that is not to be had; then the same command goes on.
+"""SIGINT and SIGTERM: an end in order and soon, or by force; then the same command goes on.
 
 The bounds are generous, for busy machines; `python -m tests.jobs.stopping` measures (docs/s3.md has its table).
 """

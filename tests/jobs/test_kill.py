@@ -98,8 +98,8 @@ def test_no_state_outlives_the_manifest_of_its_training(tmp_path: Path, monkeypa
             raise KeyboardInterrupt
         return made
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Folder, "create", ends_behind_the_manifest)
+    monkeypatch.setattr(Folder, "create", ends_behind_the_manifest)
+    with pytest.raises(KeyboardInterrupt):
         do_all(run)
     assert not list(Path(run.root).glob("_meta/**/*.safetensors"))
 
