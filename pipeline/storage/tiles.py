@@ -52,7 +52,11 @@ class TileWriter:
         self._stored: StoredObject | None = None
 
     def __enter__(self) -> Self:
-        self._write(_MAGIC)
+        try:
+            self._write(_MAGIC)
+        except BaseException:
+            self._file.discard()  # a disk that is full: no `__exit__` will follow
+            raise
         return self
 
     def __exit__(

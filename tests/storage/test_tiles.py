@@ -1,3 +1,4 @@
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -165,6 +166,18 @@ def test_an_error_leaves_nothing(folder: Folder) -> None:
     assert folder.list() == []
     with pytest.raises(RuntimeError, match="when its block ends"):
         assert writer.stored
+
+
+def test_a_disk_that_is_full_from_the_start_keeps_nothing(folder: Folder) -> None:
+    writer = TileWriter(folder, ACTIVATIONS, PARTITION, 0, "plan1")
+    none, most = 0, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (none, most[1]))
+    try:
+        with pytest.raises(StorageError, match="File too large"):
+            writer.__enter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert not folder.list(TEMPORARY)
 
 
 def append_and_stop(writer: TileWriter) -> None:
