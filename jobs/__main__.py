@@ -32,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         except KeyboardInterrupt:
             interruption.end()
+        except SystemExit as ended:  # by the handler that is Ray's own, in place while it starts
+            if ended.code in interruption.SIGNALS:
+                interruption.end(int(ended.code))
+            raise
 
 
 def _do(options: argparse.Namespace) -> int:

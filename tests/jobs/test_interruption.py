@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from jobs.__main__ import main
 from jobs.context import Run
 from tests.conftest import REPOSITORY, digests
 from tests.jobs.stopping import QUERIES, running, wait_for
@@ -31,6 +33,29 @@ with interruption.interruptible():
         except KeyboardInterrupt:
             print("heard", flush=True)
 """
+
+
+def test_a_signal_that_another_handler_took_ends_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ray's handler, in place while it starts, makes a SystemExit of SIGTERM."""
+
+    def taken(_options: object) -> int:
+        raise SystemExit(int(signal.SIGTERM))
+
+    codes: list[int] = []
+
+    def leave(code: int) -> NoReturn:
+        codes.append(code)
+        raise SystemExit(code)
+
+    monkeypatch.setattr("jobs.__main__._do", taken)
+    monkeypatch.setattr("jobs.interruption._descendants", set)
+    monkeypatch.setattr("os._exit", leave)
+    with pytest.raises(SystemExit):
+        main(["runs"])
+    assert codes == [143]
+    assert "the same command goes on" in capfd.readouterr().err
 
 
 @pytest.mark.slow
