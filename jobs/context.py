@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from jobs.network import Network, make_module, open_network, read_vocabulary
+from jobs.placement import HERE, Placement
 from pipeline.corpus.rows import encoded_sequence
 from pipeline.storage.documents import digest_documents, read_documents
 from pipeline.storage.folder import Folder
@@ -34,6 +35,7 @@ class Run:
     inputs: str | None  # digest of the files that the task reads, None when it reads none
     imported: ImportedModel | None = None  # the network that came ready, None when the run trains its own
     code: str = "."  # the folder that such a network's Python is imported from, here and in workers
+    placement: Placement = HERE  # of training; decides nothing about what is trained
 
     @property
     def id(self) -> str:
@@ -117,13 +119,14 @@ def documents_of(experiment: Experiment) -> list[Document]:
     return read_documents(experiment.task) if isinstance(experiment.task, TextSettings) else []
 
 
-def find_run(experiment: Experiment, root: str, code: str = ".") -> Run:
+def find_run(experiment: Experiment, root: str, code: str = ".", placement: Placement = HERE) -> Run:
     """The run that an experiment is in a lake; nothing is written.
 
     Args:
         experiment: its settings.
         root: the lake.
         code: the folder that an imported network's Python lies in.
+        placement: where its models are trained.
 
     Raises UsageError when its files hold too few sequences, or characters outside the vocabulary, or its network
     cannot be dumped.
@@ -132,7 +135,8 @@ def find_run(experiment: Experiment, root: str, code: str = ".") -> Run:
     task = make_task(experiment.task, documents)
     network = open_network(experiment.network, code) if experiment.network else None
     inputs = digest_documents(documents) if documents else None
-    run = Run(whole_root(root), experiment, inputs, network.imported if network else None, code)
+    imported = network.imported if network else None
+    run = Run(whole_root(root), experiment, inputs, imported, code, placement)
     return checked_run(run, task, network.vocabulary if network else None)
 
 

@@ -3,10 +3,9 @@
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Protocol, Self
 
 from schemas.errors import StorageError
 
@@ -15,13 +14,28 @@ TERMINAL_SECONDS, LOG_SECONDS = 0.2, 10.0
 LIVE_SECONDS = 2.0  # between two looks into the lake, each a listing
 
 
+class Live(NamedTuple):
+    """What can be seen in the lake of pieces that are not finished yet."""
+
+    done: float  # in the stage's measure
+    told: str = ""  # how it goes, in a few words
+
+
+class Watch(Protocol):
+    """Looks into the lake."""
+
+    def __call__(self, *, last: bool = False) -> Live:
+        """What there is; `last` when nobody will look again."""
+
+
 class Progress:
     """Counts work while it is done; `live` reads how much of it can be seen in the lake already."""
 
-    def __init__(self, label: str, total: float, measure: str, live: Callable[[], float] | None = None) -> None:
+    def __init__(self, label: str, total: float, measure: str, live: Watch | None = None) -> None:
         self._label, self._total, self._measure = label, total, measure
         self._live = live
-        self._base = live() if live else 0.0  # seen before this command began
+        self._base = live().done if live else 0.0  # seen before this command began
+        self._told = ""
         self._done = self._seen = self._looked = 0.0
         self._started = time.monotonic()
         self._terminal = sys.stderr.isatty()
@@ -39,6 +53,8 @@ class Progress:
         """Report for the last time."""
         self._stop.set()
         self._thread.join()
+        if self._live:
+            self._look(last=True)
         if self._terminal:
             print(f"\r\033[K{self._line()}", file=sys.stderr)
         else:
@@ -67,14 +83,20 @@ class Progress:
         seconds = time.monotonic() - self._started
         if self._live and seconds - self._looked > LIVE_SECONDS:
             self._looked = seconds
-            with suppress(StorageError):  # the next look may find it
-                self._seen = self._live() - self._base
+            self._look()
         done = max(self._done, self._seen)
         share = min(1.0, done / self._total) if self._total else 1.0
         rate = done / seconds if seconds else 0.0
         bar = "█" * round(share * WIDTH) + "·" * (WIDTH - round(share * WIDTH)) + " " if self._terminal else ""
         left = f"  {clock((self._total - done) / rate)} left" if 0 < share < 1 else f"  {clock(seconds)}"
-        return f"{self._label:<12}{bar}{share:>5.0%}  {short(rate)} {self._measure}/s{left}"
+        told = f"  {self._told}" if self._told else ""
+        return f"{self._label:<12}{bar}{share:>5.0%}  {short(rate)} {self._measure}/s{left}{told}"
+
+    def _look(self, *, last: bool = False) -> None:
+        if self._live:
+            with suppress(StorageError):  # the next look may find it
+                seen, self._told = self._live(last=last)
+                self._seen = seen - self._base
 
 
 def clock(seconds: float) -> str:

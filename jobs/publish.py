@@ -14,8 +14,8 @@ from functools import partial
 
 from jobs.attempts import LIMITS, Attempts, Limits
 from jobs.context import Run
-from jobs.progress import Progress
-from jobs.runners.base import Runner
+from jobs.progress import Progress, Watch
+from jobs.runners.base import Needs, Runner
 from pipeline.storage.manifests import MANIFEST, PLAN, Journal, read_plan, record_path, unit_folder
 from pipeline.storage.sealed import seal
 from pipeline.storage.shards import row_counts
@@ -70,8 +70,9 @@ class Stage:
     work: Callable[[Piece], list[StoredObject]]
     measure: str  # what its progress counts
     # Work that is visible in the lake before a piece is finished, for stages whose pieces take long.
-    live: Callable[[Run], float] | None = None
+    live: Callable[[Run], Watch] | None = None
     limits: Limits = LIMITS
+    needs: Callable[[Run], Needs] = lambda _: Needs()  # what a piece occupies of a cluster
 
 
 def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = lambda: None) -> int:
@@ -94,9 +95,12 @@ def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = 
     for _, plan in missing:
         if plan.unit not in plans:
             _write_plan(run, plan)
+    live = stage.live(run) if missing and stage.live and not run.imported else None
     pieces = [piece for unit, plan in missing for piece in _missing_pieces(run, unit, plan, journal)]
     if pieces:
-        _work(run, stage, runner, pieces, watch)
+        _work(run, stage, runner, pieces, watch, live)
+    if live:
+        live(last=True)
     if missing:
         _write_manifests(run, stage.name, [plan for _, plan in missing])
     return len(missing)
@@ -154,12 +158,14 @@ def _missing_pieces(run: Run, unit: Unit, plan: Plan, journal: Journal) -> Itera
             yield Piece(run, plan.stage, unit.name, index, plan.fingerprint, arguments, size)
 
 
-def _work(run: Run, stage: Stage, runner: Runner, pieces: list[Piece], watch: Callable[[], None]) -> None:
+def _work(
+    run: Run, stage: Stage, runner: Runner, pieces: list[Piece], watch: Callable[[], None], live: Watch | None
+) -> None:
     failures: list[Exception] = []
     total = sum(piece.size for piece in pieces)
-    live = partial(stage.live, run) if stage.live else None
     with Progress(stage.name, total, stage.measure, live) as progress:
-        attempts = Attempts(runner, partial(work_piece, stage.work), stage.limits, watch, progress.tell)
+        having = runner.needing(stage.needs(run))
+        attempts = Attempts(having, partial(work_piece, stage.work), stage.limits, watch, progress.tell)
         for piece, failure in attempts.make(pieces):
             if isinstance(failure, UnrolledError):
                 raise failure

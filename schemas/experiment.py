@@ -112,6 +112,18 @@ class TrainingSettings(Settings):
     schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="how the rate falls to 0")
     warmup: int = Field(0, ge=0, description="updates over which the rate rises from 0")
     clip: PositiveFloat = Field(1.0, allow_inf_nan=False, description="largest norm of the gradient")
+    accumulate: PositiveInt = Field(
+        1, description="parts in which a worker takes its sequences of a batch, one after another: less memory"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of products while training; bfloat16 mixes both, and is quicker on a GPU"
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        description="evaluations without a lower valid loss after which training ends; checkpoints that were "
+        "still to come hold the best weights; 0: never",
+    )
     checkpoints: PositiveInt = Field(3, description="weights kept: first (untrained), evenly between, last")
     evaluations: PositiveInt = Field(10, description="evenly spaced evaluations on the valid split")
 

@@ -53,6 +53,8 @@ METRICS = Table(
             "share of sequences whose determined steps are all predicted right; NULL where none is determined",
         ),
         Column("chars_per_second", pa.float64(), "training speed since the last row; a clock's reading"),
+        Column("workers", pa.int32(), "that shared every batch"),
+        Column("gpu_bytes", pa.int64(), "most memory held on the first worker's GPU; NULL on a CPU", "bytes"),
     ),
     partition_by=("run", "model"),
     sort_by=("train_step", "split"),

@@ -83,10 +83,14 @@ def make_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", parents=[common], help="the main job: every stage, then the answer")
     _add_stage_arguments(run)
+    _add_placement(run)
     run.add_argument("--until", choices=STAGES, metavar="STAGE", help="the last stage to do")
     for stage, told in STAGE_HELP.items():
         if stage != "dump":
-            _add_stage_arguments(commands.add_parser(stage, parents=[common], help=told))
+            parser_of_stage = commands.add_parser(stage, parents=[common], help=told)
+            _add_stage_arguments(parser_of_stage)
+            if stage == "train":
+                _add_placement(parser_of_stage)
             continue
         dump = commands.add_parser(
             stage,
@@ -136,6 +140,24 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
     parser.add_argument("--wait", action="store_true", help="when another driver works on the run, go on after it")
 
 
+def _add_placement(parser: argparse.ArgumentParser) -> None:
+    placement = parser.add_argument_group("where models are trained; the same run may go on elsewhere")
+    placement.add_argument(
+        "--data-parallel",
+        metavar="N",
+        help="workers that share every batch of a model; 2:8 takes what there is (one a model)",
+    )
+    placement.add_argument("--gpus-per-worker", default="0", metavar="G", help="1, 2, or a share as 0.25 (0)")
+    placement.add_argument(
+        "--save-every",
+        type=_minutes,
+        default=5.0,
+        metavar="MINUTES",
+        help="between two states to go on from (5)",
+    )
+    placement.add_argument("--tensorboard", default="", metavar="FOLDER", help="write TensorBoard's events there")
+
+
 def _add_network(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("a network that was trained elsewhere, without an EXPERIMENT")
     network.add_argument(
@@ -157,6 +179,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of minutes")
     return number
 
 

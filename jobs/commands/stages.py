@@ -9,6 +9,7 @@ from jobs.context import Run, find_run
 from jobs.cost import cost_table
 from jobs.experiment_file import code_folder, load_experiment, network_experiment
 from jobs.memory import keep_freed_memory
+from jobs.placement import HERE, Placement, parse_gpus, parse_together
 from jobs.run import STAGES, run_stages
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
@@ -68,7 +69,7 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     for hypothesis in experiment.score.hypotheses:
         find_hypothesis(hypothesis)  # an unknown one is an error before anything is written
     keep_freed_memory()
-    found = find_run(experiment, options.root, code_folder(options.experiment))
+    found = find_run(experiment, options.root, code_folder(options.experiment), _placement(options))
     if options.plan:
         print_table(cost_table(found, only, 1 if options.runner == "local" else options.workers))
         return found
@@ -78,6 +79,16 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     if not published:
         _tell(f"nothing to do: {found.id} has all of {', '.join(only)} already")
     return found
+
+
+def _placement(options: argparse.Namespace) -> Placement:
+    """Where models are trained; stages that train none have no such flags."""
+    if "data_parallel" not in options:
+        return HERE
+    together = parse_together(options.data_parallel) if options.data_parallel else None
+    if together and options.runner == "local":
+        raise UsageError("--data-parallel starts workers on Ray: leave --runner local out")
+    return Placement(together, parse_gpus(options.gpus_per_worker), options.save_every, options.tensorboard)
 
 
 def _tell(line: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 Plan = TypeVar("Plan")
 Ticket = Hashable
@@ -16,6 +16,14 @@ class OutOfMemory(Exception):  # noqa: N818
     """The plan's process was ended because its machine had no memory left."""
 
 
+class Needs(NamedTuple):
+    """What a call occupies of a cluster while it runs."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+    at_once: int | None = None  # calls that may run at the same time; None: as many as there are cores
+
+
 class Runner(Protocol):
     """Calls a function on plans; entered before its first use, left after its last."""
 
@@ -26,6 +34,9 @@ class Runner(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop what was started."""
+
+    def needing(self, needs: Needs) -> "Runner":
+        """The same runner, for calls that need so much."""
 
     @property
     def slots(self) -> int:

@@ -5,7 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from jobs.runners.base import Plan, Ticket
+from jobs.runners.base import Needs, Plan, Ticket
 
 
 class LocalRunner:
@@ -27,6 +27,10 @@ class LocalRunner:
     ) -> None:
         """Forget what was left."""
         self._calls.clear()
+
+    def needing(self, needs: Needs) -> Self:  # noqa: ARG002
+        """It has what this process has."""
+        return self
 
     def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
         """Note a call."""

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,7 +27,7 @@ from ray.exceptions import (
 
 from jobs.interruption import adopt_orphans
 from jobs.memory import keep_freed_memory
-from jobs.runners.base import OutOfMemory, Plan, Ticket, WorkerLost
+from jobs.runners.base import Needs, OutOfMemory, Plan, Ticket, WorkerLost
 from jobs.secrets import hide_secrets_in_logs
 from schemas.errors import UsageError
 from schemas.redact import is_secret_name
@@ -42,7 +43,7 @@ def _call(function: Callable[[Any], None], plan: Any) -> None:
 
 
 # Ray tries nothing again by itself: it would not count with us, and it tries forever when memory runs out.
-_task = ray.remote(num_cpus=1, max_retries=0)(_call)
+_task = ray.remote(max_retries=0)(_call)
 
 
 class RayRunner:
@@ -52,6 +53,7 @@ class RayRunner:
         self._workers = workers
         self._function: object = None  # the last that was handed over, and Ray's copy of it
         self._shared: Any = None
+        self._needs = Needs()
 
     def __enter__(self) -> Self:
         """Nothing yet: Ray takes seconds to start, and a run may have nothing left to do."""
@@ -64,24 +66,32 @@ class RayRunner:
         """Stop a Ray that was started, leave one that was joined."""
         ray.shutdown()
 
+    def needing(self, needs: Needs) -> "RayRunner":
+        """The same Ray, for tasks that need so much."""
+        twin = copy(self)
+        twin._needs = needs  # noqa: SLF001  # it is one of us
+        return twin
+
     @property
     def slots(self) -> int:
-        """The cores of the cluster, which may grow and shrink."""
+        """The cores of the cluster, which may grow and shrink; fewer where tasks may not run at the same time."""
         if not ray.is_initialized():
             self._start()
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        return max(1, int(resources.get("CPU", 1)))
+        cores = max(1, int(resources.get("CPU", 1)))
+        return min(cores, self._needs.at_once or cores)
 
     @property
     def window(self) -> int:
         """Tasks under way: one runs on each core while the next waits at its worker."""
-        return self.slots * WINDOW
+        return self._needs.at_once or self.slots * WINDOW
 
     def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
         """Hand a task over."""
         if function is not self._function:
             self._function, self._shared = function, ray.put(function)
-        ticket: Ticket = _task.remote(self._shared, plan)
+        task = _task.options(num_cpus=self._needs.cpus, num_gpus=self._needs.gpus)
+        ticket: Ticket = task.remote(self._shared, plan)
         return ticket
 
     def wait(self, tickets: Sequence[Ticket], seconds: float) -> Sequence[tuple[Ticket, Exception | None]]:

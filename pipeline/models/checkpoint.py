@@ -30,7 +30,7 @@ def read_checkpoint(files: dict[str, bytes]) -> tuple[RecurrentLM, str]:
 
 def tensors_to_bytes(tensors: dict[str, Tensor]) -> bytes:
     """Named tensors as one safetensors file."""
-    return bytes(save({name: tensor.detach().contiguous() for name, tensor in tensors.items()}))
+    return bytes(save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}))
 
 
 def bytes_to_tensors(data: bytes) -> dict[str, Tensor]:

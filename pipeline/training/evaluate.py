@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.tasks.sequences import IGNORED, Sequences, next_tokens
+from pipeline.training.share import ALONE, Share, summed
 
 BATCH_STEPS = 12_800  # padding included; bounds the memory of an evaluation, changes no figure
 
@@ -20,27 +21,28 @@ class Evaluation:
     accuracy: float | None  # share of sequences right at every determined step; None where none is determined
 
 
-def evaluate(model: RecurrentLM, sequences: Sequences) -> Evaluation:
-    """Loss over every target, and exact accuracy on the determined part."""
-    loss, characters, exact, answerable = 0.0, 0, 0, 0
-    for start, stop in sequences.batches(BATCH_STEPS):
+def evaluate(model: RecurrentLM, sequences: Sequences, share: Share = ALONE) -> Evaluation:
+    """Loss over every target, and exact accuracy on the determined part; processes share the work."""
+    device = next(model.parameters()).device
+    tally = [0.0] * 4  # loss in nats, characters, sequences right, sequences asked
+    for start, stop in sequences.batches(BATCH_STEPS)[share.rank :: share.of]:
         part = sequences.take(start, stop)
         tokens, real = part.padded(np.arange(len(part)))
         targets = next_tokens(tokens, real)
         with torch.inference_mode():
-            logits = model(torch.from_numpy(tokens))
+            logits = model(torch.from_numpy(tokens).to(device))
             sums = cross_entropy(
                 logits.flatten(0, 1),
-                torch.from_numpy(targets).flatten(),
+                torch.from_numpy(targets).to(device).flatten(),
                 ignore_index=IGNORED,
                 reduction="sum",
             )
+            predicted = logits.argmax(-1).cpu().numpy()
         determined = np.zeros_like(real)
         determined[real] = part.determined
-        wrong = determined & (logits.argmax(-1).numpy() != targets)
+        wrong = determined & (predicted != targets)
         asked = determined.any(1)
-        loss += float(sums)
-        characters += int((targets != IGNORED).sum())
-        exact += int((asked & ~wrong.any(1)).sum())
-        answerable += int(asked.sum())
-    return Evaluation(loss / max(1, characters), exact / answerable if answerable else None)
+        found = float(sums), (targets != IGNORED).sum(), (asked & ~wrong.any(1)).sum(), asked.sum()
+        tally = [total + float(own) for total, own in zip(tally, found, strict=True)]
+    loss, characters, right, asked_in_all = summed(share, tally)
+    return Evaluation(loss / max(1, characters), right / asked_in_all if asked_in_all else None)

@@ -1,83 +1,129 @@
 """Next-character training: what an update does is a function of (weights, seed, update number) alone."""
 
 import math
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.tasks.sequences import IGNORED, Sequences
+from pipeline.training.batches import Batch, Batches
+from pipeline.training.share import ALONE, Share, summed
 from schemas.experiment import TrainingSettings
 
-# Batches are made some at a time: one by one, between updates, the caches hold the model instead of the corpus,
-# and making them takes 9 % of a small model's time instead of 2-5 %. Long sequences are made fewer at a time.
-BATCHES_AHEAD = 32
-TOKENS_AHEAD = 1_000_000
 
-
-@dataclass(frozen=True)
+@dataclass
 class Span:
-    """What happened between two evaluations."""
+    """What happened since the last evaluation, in all processes that train the model."""
 
-    loss: float | None  # mean over the updates, nats/char; None when there was none
-    characters: int  # trained on
+    loss: float = 0.0  # sum of the updates' mean losses, nats/char
+    updates: int = 0
+    characters: int = 0  # trained on
+
+    @property
+    def mean_loss(self) -> float | None:
+        """Mean over the updates, nats/char; None when there was none."""
+        return self.loss / self.updates if self.updates else None
 
 
 class Trainer:
     """A model under training. It owns the optimizer's moments, without which it cannot go on."""
 
-    def __init__(self, model: RecurrentLM, sequences: Sequences, settings: TrainingSettings, seed: int) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: RecurrentLM,
+        sequences: Sequences,
+        settings: TrainingSettings,
+        seed: int,
+        share: Share = ALONE,
+        device: str = "cpu",
+    ) -> None:
+        """Prepare; the model moves to the device.
+
+        Args:
+            model: with its first weights.
+            sequences: what it learns.
+            settings: how.
+            seed: of the order of sequences.
+            share: which of the processes that train it together this one is; weights agree in all of them.
+            device: cpu or cuda.
+        """
+        self.model = model.to(device)
         self.train_step = 0
-        self._sequences = sequences
-        self._settings = settings
-        self._seed = seed
+        self.span = Span()
+        self._settings, self._share, self._device = settings, share, torch.device(device)
+        self.batches = Batches(sequences, settings, seed, share)
         self._parameters = list(model.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
-        self._lengths = sequences.lengths
-        self._batches_ahead = max(
-            1, min(BATCHES_AHEAD, TOKENS_AHEAD // (settings.batch_size * int(self._lengths.max())))
-        )
-        self._epoch = -1
-        self._order = np.empty(0, np.int64)
+        self._together = DistributedDataParallel(model) if share.of > 1 else None
 
-    def advance(self, train_step: int) -> Span:
+    def advance(self, train_step: int) -> None:
         """Update until `train_step` updates have been made."""
-        losses: list[float] = []
+        losses: list[Tensor] = []
         characters = 0
         self.model.train()
-        while self.train_step < train_step:
-            ahead = range(self.train_step, min(self.train_step + self._batches_ahead, train_step))
-            for tokens, targets, counted in self._batches(ahead):
-                losses.append(self._update(tokens, targets))
-                characters += counted
+        for batch in self.batches.between(self.train_step, train_step):
+            losses.append(self._update(batch))
+            characters += batch.characters
         self.model.eval()
-        return Span(math.fsum(losses) / len(losses) if losses else None, characters)
+        if losses:
+            # In float64, one after another: a sum that was cut in two by a kill ends with the same bits.
+            *own, counted = summed(self._share, [*torch.stack(losses).double().tolist(), float(characters)])
+            for loss in own:
+                self.span.loss += loss
+            self.span.updates += len(own)
+            self.span.characters += int(counted)
 
-    def _update(self, tokens: Tensor, targets: Tensor) -> float:
+    def begin_span(self) -> None:
+        """An evaluation was made: begin to count anew."""
+        self.span = Span()
+
+    def _update(self, batch: Batch) -> Tensor:
         self._optimizer.param_groups[0]["lr"] = learning_rate(self._settings, self.train_step)
         self._optimizer.zero_grad()
-        loss = next_character_loss(self.model(tokens), targets)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        losses = []
+        for index, (tokens, targets) in enumerate(batch.parts):
+            with self._exchange(last=index == len(batch.parts) - 1):
+                # Every character weighs the same, in whichever part it lies.
+                loss = self._loss(tokens.to(self._device), targets.to(self._device)) / batch.targets
+                (loss * self._share.of).backward()  # type: ignore[no-untyped-call]  # DDP takes the processes' mean
+            losses.append(loss.detach())
         nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
         self._optimizer.step()
         self.train_step += 1
-        return loss.item()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+    def _loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy in nats, summed over the targets that count."""
+        mixed = self._settings.precision == "bfloat16"
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
+            logits = (self._together or self.model)(tokens)
+        return cross_entropy(
+            logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+        )
+
+    def _exchange(self, *, last: bool) -> AbstractContextManager[None]:
+        """Gradients of a batch go to the other processes once, with its last part."""
+        wait = self._together is not None and not last
+        return self._together.no_sync() if wait and self._together else nullcontext()
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, as named tensors."""
         moments = self._optimizer.state_dict()["state"]
         named = {f"adam.{index}.{name}": value for index, of in moments.items() for name, value in of.items()}
         weights = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        return {"train_step": torch.tensor(self.train_step), **named, **weights}
+        span = torch.tensor([self.span.loss, self.span.updates, self.span.characters], dtype=torch.float64)
+        return {"train_step": torch.tensor(self.train_step), "span": span, **named, **weights}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state` gave."""
         self.train_step = int(state["train_step"])
+        loss, updates, characters = state["span"].tolist()
+        self.span = Span(loss, int(updates), int(characters))
         weights = {name.removeprefix("model."): v for name, v in state.items() if name.startswith("model.")}
         self.model.load_state_dict(weights)
         moments: dict[int, dict[str, Tensor]] = {}
@@ -87,32 +133,6 @@ class Trainer:
                 moments.setdefault(int(index), {})[key] = value
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
-
-    def _batches(self, train_steps: range) -> Iterator[tuple[Tensor, Tensor, int]]:
-        """Tokens and targets, both (batch, steps), of some updates, and how many targets count."""
-        rows = np.stack([self._rows(train_step) for train_step in train_steps])
-        tokens, real = self._sequences.padded(rows.ravel())
-        targets = np.where(real[:, 1:], tokens[:, 1:], IGNORED)
-        lengths = self._lengths[rows]
-        for batch, longest in enumerate((lengths.max(1) - 1).tolist()):
-            here = slice(batch * rows.shape[1], (batch + 1) * rows.shape[1]), slice(0, longest)
-            counted = int(lengths[batch].sum()) - rows.shape[1]
-            yield torch.from_numpy(tokens[here]), torch.from_numpy(targets[here]), counted
-
-    def _rows(self, train_step: int) -> np.ndarray:
-        """The places of an update's sequences, (batch,)."""
-        size = min(self._settings.batch_size, len(self._sequences))
-        batches = len(self._sequences) // size  # an epoch's remainder waits for another order
-        epoch, place = divmod(train_step, batches)
-        if epoch != self._epoch:
-            self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._sequences))
-            self._epoch = epoch
-        return self._order[place * size : (place + 1) * size]
-
-
-def next_character_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy, nats/char, of logits (batch, steps, vocabulary) over the targets that count."""
-    return cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
 
 
 def learning_rate(settings: TrainingSettings, train_step: int) -> float:

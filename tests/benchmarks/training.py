@@ -8,17 +8,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from pipeline.models.recurrent_lm import RecurrentLM
+from pipeline.training.batches import Batch, Batches
 from pipeline.training.trainer import Trainer
 from schemas.experiment import Experiment, TrainingSettings
 from schemas.parse import parse_experiment
 from tests.benchmarks.measure import Theme, Times, alternate, ratios, spread
 from tests.benchmarks.python_source import Network, first_model, python_source, read_split
-
-Batch = tuple[Tensor, Tensor, int]
 
 
 class Sizes(NamedTuple):
@@ -72,13 +71,14 @@ def run(*, quick: bool) -> Theme:
     )
 
 
-class Ready(Trainer):
-    """Ours, but for the batches, which it is given."""
+class Ready(Batches):
+    """Batches that were made before."""
 
     given: Sequence[Batch] = ()
 
-    def _batches(self, train_steps: range) -> Iterator[Batch]:
-        return iter(self.given[train_steps.start : train_steps.stop])
+    def between(self, start: int, stop: int) -> Iterator[Batch]:
+        """Those of updates start to stop."""
+        return iter(self.given[start:stop])
 
 
 class Bare:
@@ -96,7 +96,8 @@ class Bare:
 
     def advance(self, batches: Sequence[Batch]) -> None:
         """One update a batch."""
-        for tokens, targets, _ in batches:
+        for batch in batches:
+            ((tokens, targets),) = batch.parts
             self._optimizer.zero_grad()
             hidden, _ = self.lstm(one_hot(tokens, self.readout.out_features).float())
             # Targets that do not count are -100, which cross_entropy ignores by default.
@@ -131,9 +132,11 @@ def _compare(experiment: Experiment, updates: int, rounds: int) -> tuple[Times, 
     model = first_model(experiment)
     bare = Bare(model, settings)
     trainer = Trainer(model, sequences, settings, seed=0)
-    batches = [_packed(next(trainer._batches(range(step, step + 1)))) for step in range((rounds + 1) * updates)]
-    ready = Ready(first_model(experiment), sequences, settings, seed=0)
-    ready.given = batches
+    batches = [_packed(batch) for batch in trainer.batches.between(0, (rounds + 1) * updates)]
+    given = Ready(sequences, settings, seed=0)
+    given.given = batches
+    ready = Trainer(first_model(experiment), sequences, settings, seed=0)
+    ready.batches = given
     blocks = [batches[start : start + updates] for start in range(0, len(batches), updates)]
     for_bare = iter(blocks)
     times = alternate(
@@ -146,13 +149,13 @@ def _compare(experiment: Experiment, updates: int, rounds: int) -> tuple[Times, 
     )
     pairs = zip(model.parameters(), bare.parameters, strict=True)
     apart = max(float((ours - theirs).detach().abs().max()) for ours, theirs in pairs)
-    return times, [sum(counted for *_, counted in block) for block in blocks[1:]], apart
+    return times, [sum(batch.characters for batch in block) for block in blocks[1:]], apart
 
 
 def _packed(batch: Batch) -> Batch:
     """A batch that lies in memory as a hand-made one would, and not as a view of longer rows."""
-    tokens, targets, counted = batch
-    return tokens.contiguous(), targets.contiguous(), counted
+    ((tokens, targets),) = batch.parts
+    return batch._replace(parts=[(tokens.contiguous(), targets.contiguous())])
 
 
 def _row(name: str, times: Times, characters: list[int], _apart: float) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.attempts import LIMITS, Attempts, Cause, Limits, cause_of
-from jobs.runners.base import OutOfMemory, Plan, Ticket, WorkerLost
+from jobs.runners.base import Needs, OutOfMemory, Plan, Ticket, WorkerLost
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 
 NEVER = object()  # a call that does not end
@@ -32,6 +32,9 @@ class ScriptedRunner:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+    def needing(self, needs: Needs) -> Self:  # noqa: ARG002
+        return self
 
     def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:  # noqa: ARG002
         name = str(plan)

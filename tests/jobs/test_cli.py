@@ -233,11 +233,13 @@ def test_the_frozen_surface() -> None:
     }
     stages = ("generate", "train", "dump", "annotate", "score", "extrapolate")
     common = ["--debug", "--root"]
+    placement = ["--data-parallel", "--gpus-per-worker", "--save-every", "--tensorboard"]
     network = ["--model", "--weights", "--vocabulary", "--corpus", "--window", "--sequences", "--name"]
     network += ["--tokenizer", "--recurrent"]
     assert surface == {
-        "run": sorted([*stage, "--until"]),
+        "run": sorted([*stage, *placement, "--until"]),
         **dict.fromkeys(stages, stage),
+        "train": sorted([*stage, *placement]),
         "dump": sorted([*stage, *network]),
         "runs": sorted([*common, "--dry-run", "--json", "--older-than", "--yes", "RUN", "action"]),
         "gc": sorted([*common, "--dry-run", "--json", "--older-than"]),
@@ -262,6 +264,9 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "counting", "--set", "training.stepz=4"], "unknown key training.stepz: did you mean training.steps?"),
     (["run", "counting", "--set", "training.steps=many"], "training.steps should be a valid integer, not 'many'"),
     (["run", "counting", "--set", "task.maximum=0"], "task.maximum should be greater than 0, not 0"),
+    (["run", "counting", "--data-parallel", "2:1"], "takes a number of workers or a range, as 4 or 2:8"),
+    (["run", "counting", "--data-parallel", "2", "--runner", "local"], "leave --runner local out"),
+    (["run", "counting", "--gpus-per-worker", "0.7"], "a share 1/k, as 0.5 or 0.25"),
     (["run", "counting", "--set", "steps"], "--set takes section.key=value, not 'steps'"),
     (["run", "counting", "--set", "name.x=1"], "name is a value, not a section"),
     (

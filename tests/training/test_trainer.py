@@ -87,22 +87,56 @@ def test_the_seed_decides_the_order_of_batches() -> None:
     assert not equal(runs[0], runs[2])
 
 
+@pytest.mark.parametrize("cell", ["lstm", "peephole_lstm"])
+def test_a_batch_in_parts_gives_the_same_update_but_for_rounding(cell: str) -> None:
+    whole = Trainer(model(cell), SEQUENCES, SETTINGS, seed=1)
+    parts = Trainer(model(cell), SEQUENCES, SETTINGS.model_copy(update={"accumulate": 3}), seed=1)
+    for trainer in (whole, parts):
+        trainer.advance(10)
+    for one, other in zip(weights(whole.model), weights(parts.model), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+    assert whole.span.mean_loss == pytest.approx(parts.span.mean_loss, rel=1e-5)
+
+
+def test_a_span_that_was_cut_ends_with_the_same_sum() -> None:
+    straight = Trainer(model(), SEQUENCES, SETTINGS, seed=1)
+    straight.advance(11)
+    cut = Trainer(model(), SEQUENCES, SETTINGS, seed=1)
+    for train_step in (3, 4, 11):
+        cut.advance(train_step)
+        again = Trainer(model(), SEQUENCES, SETTINGS, seed=1)
+        again.restore(cut.state())
+        cut = again
+    assert cut.span == straight.span
+
+
+def test_mixed_precision_learns_too() -> None:
+    settings = TrainingSettings(steps=200, batch_size=16, learning_rate=0.03, precision="bfloat16")
+    trainer = Trainer(model(), SEQUENCES, settings, seed=0)
+    before = evaluate(trainer.model, SEQUENCES).loss
+    trainer.advance(200)
+    assert trainer.model.readout.weight.dtype == torch.float32
+    assert evaluate(trainer.model, SEQUENCES).loss < 0.6 * before
+
+
 def test_training_learns() -> None:
     trainer = Trainer(model(), SEQUENCES, TrainingSettings(steps=300, batch_size=16, learning_rate=0.03), seed=0)
     before = evaluate(trainer.model, SEQUENCES)
-    span = trainer.advance(300)
+    trainer.advance(300)
+    span = trainer.span
     after = evaluate(trainer.model, SEQUENCES)
     assert before.accuracy == 0
     assert after.accuracy == 1
     assert after.loss < 0.5 * before.loss
-    assert span.loss is not None
-    assert after.loss < span.loss < before.loss
+    assert span.mean_loss is not None
+    assert after.loss < span.mean_loss < before.loss
     assert span.characters > 300 * 16 * 3
 
 
 def test_fewer_sequences_than_a_batch_make_a_smaller_batch() -> None:
     trainer = Trainer(model(), SEQUENCES.take(0, 3), SETTINGS, seed=0)
-    assert trainer.advance(1).characters == len(SEQUENCES.take(0, 3).tokens) - 3
+    trainer.advance(1)
+    assert trainer.span.characters == len(SEQUENCES.take(0, 3).tokens) - 3
 
 
 @given(st.sampled_from(["constant", "linear", "cosine"]), st.integers(0, 10))

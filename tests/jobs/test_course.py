@@ -1,0 +1,86 @@
+"""One model's training in a lake: states in the middle of a span, and an early end."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.context import Run
+from jobs.placement import Placement, parse_gpus, parse_together
+from jobs.run import run_stages
+from jobs.runners.local import LocalRunner
+from pipeline.training.trainer import Trainer
+from schemas.errors import UsageError
+from tests.conftest import digests, tiny_run
+
+ONE = {"cell": ["lstm"], "layers": [1]}
+
+
+def trained(run: Run) -> Run:
+    run_stages(run, LocalRunner(), ["generate", "train"])
+    return run
+
+
+def test_a_state_in_the_middle_of_a_span_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = {"steps": 12, "evaluations": 1, "checkpoints": 1}
+    straight = trained(tiny_run(tmp_path / "straight", model=ONE, training=training))
+    monkeypatch.setattr("jobs.course.STRETCH", 5)
+    run = tiny_run(tmp_path / "killed", model=ONE, training=training)
+    run = Run(run.root, run.experiment, run.inputs, placement=Placement(save_minutes=0.0))
+    spans: list[tuple[int, int]] = []
+    advance = Trainer.advance
+
+    def watched(self: Trainer, train_step: int) -> None:
+        spans.append((self.train_step, train_step))
+        if len(spans) == 3:
+            raise KeyboardInterrupt
+        advance(self, train_step)
+
+    monkeypatch.setattr(Trainer, "advance", watched)
+    with pytest.raises(KeyboardInterrupt):
+        trained(run)
+    trained(run)
+    assert spans == [(0, 5), (5, 10), (10, 12), (10, 12)]
+    assert digests(run.root) == digests(straight.root)
+
+
+def test_training_that_no_longer_helps_ends_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    # A rate that throws the weights about: the first evaluations are soon not bettered.
+    settings = {"steps": 60, "evaluations": 20, "checkpoints": 3, "learning_rate": 3.0, "patience": 2}
+    run = trained(tiny_run(tmp_path, model=ONE, training=settings))
+    paths = sorted(Path(run.root).glob("metrics/run=*/model=*/*.parquet"))
+    valid = [row for path in paths for row in pq.read_table(path).to_pylist() if row["split"] == "valid"]
+    losses = [row["loss"] for row in valid]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 3 < 21
+    kept = {
+        int(path.parent.name.split("=")[1]): path.read_bytes()
+        for path in Path(run.root).glob("checkpoints/**/model.safetensors")
+    }
+    assert set(kept) == {0, 30, 60}
+    late = [weights for train_step, weights in kept.items() if train_step > valid[-1]["train_step"]]
+    assert late
+    assert len(set(late)) == 1
+    assert run_stages(run, LocalRunner(), ["generate", "train"]) == 0
+
+
+@pytest.mark.parametrize(("text", "bounds"), [("4", (4, 4)), ("2:8", (2, 8)), ("1:1", (1, 1))])
+def test_workers_that_train_together(text: str, bounds: tuple[int, int]) -> None:
+    assert parse_together(text) == bounds
+
+
+@pytest.mark.parametrize("text", ["0", "3:2", "-1", "two", "1:", ":2"])
+def test_no_number_of_workers(text: str) -> None:
+    with pytest.raises(UsageError, match="as 4 or 2:8"):
+        parse_together(text)
+
+
+@pytest.mark.parametrize(("text", "gpus"), [("0", 0), ("1", 1), ("2", 2), ("0.5", 0.5), ("0.33", 1 / 3)])
+def test_gpus_of_a_worker(text: str, gpus: float) -> None:
+    assert parse_gpus(text) == gpus
+
+
+@pytest.mark.parametrize("text", ["-1", "0.7", "1.5", "half"])
+def test_shares_that_do_not_tile_a_gpu(text: str) -> None:
+    with pytest.raises(UsageError, match="a share 1/k"):
+        parse_gpus(text)
