@@ -67,6 +67,10 @@ def _tell(error: Exception, words: str, *, debug: bool) -> None:
 
 
 def _command(name: str, action: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argparse gives untyped options
+    if name == "sample":
+        from jobs.commands import samples
+
+        return samples.sample
     if name == "run" or name in STAGES:
         from jobs.commands import stages  # with torch, which takes a second
 

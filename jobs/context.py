@@ -8,6 +8,7 @@ from torch import nn
 from jobs.network import Network, make_module, open_network, read_vocabulary
 from jobs.placement import HERE, Placement
 from pipeline.corpus.rows import encoded_sequence
+from pipeline.sampling.write import prompt_tokens
 from pipeline.storage.documents import digest_documents, read_documents
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import Journal, prepare_lake, read_manifest, read_run, run_folder
@@ -168,6 +169,9 @@ def checked_run(run: Run, task: Task, vocabulary: Vocabulary | None) -> Run:
         numbers = range(0 if run.imported else corpus.train, wanted)
         for number in numbers if task.available is not None else numbers[:SAMPLE]:
             encoded_sequence(task.sequence(corpus.seed, number), vocabulary, number)
+    if experiment.sample.length:  # a prompt that cannot be read should not be found out after the training
+        known = vocabulary or Vocabulary(task.alphabet(corpus.seed, corpus.train))
+        prompt_tokens(experiment.sample.prompt, known)
     return run
 
 

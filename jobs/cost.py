@@ -28,6 +28,7 @@ from schemas.stages import expected_units
 SAMPLE = 200  # sequences of a split that are made to learn their length and characters
 BYTES_PER_STEP = 2.0  # of steps, predictions and annotations, roughly
 SCORED_PER_SECOND = 4e6  # values of one hypothesis, ranks included, by one core
+SECONDS_PER_CHARACTER = 1e-3  # of a step of writing, for all samples at once
 TIMED_UPDATES = 10
 
 
@@ -166,6 +167,13 @@ def _extrapolate(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     return Cost(models, models * settings.maximum, models * 3_000, asked * 2e-3)
 
 
+def _sample(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
+    drawing, checkpoints = run.experiment.sample, len(run.models) * len(run.experiment.kept_checkpoints)
+    texts = checkpoints * drawing.samples * len(drawing.temperature) if drawing.length else 0
+    characters = checkpoints * drawing.length * len(drawing.temperature)
+    return Cost(checkpoints if texts else 0, texts, texts * drawing.length, characters * SECONDS_PER_CHARACTER)
+
+
 _COSTS = {
     "generate": _generate,
     "train": _train,
@@ -173,4 +181,5 @@ _COSTS = {
     "annotate": _annotate,
     "score": _score,
     "extrapolate": _extrapolate,
+    "sample": _sample,
 }

@@ -1,8 +1,8 @@
-"""The main path: generate, train, dump, annotate, score, extrapolate. Each reads what the ones before wrote."""
+"""The main path: generate, train, dump, annotate, score, extrapolate, sample. Each reads what others wrote."""
 
 from collections.abc import Callable
 
-from jobs import annotate, dump, extrapolate, generate, score, train
+from jobs import annotate, dump, extrapolate, generate, sample, score, train
 from jobs.context import Run, begin_run
 from jobs.lease import Lease
 from jobs.publish import Stage, publish, replace_stage
@@ -17,6 +17,7 @@ STAGES: tuple[Stage, ...] = (
     annotate.STAGE,
     score.STAGE,
     extrapolate.STAGE,
+    sample.STAGE,
 )
 
 

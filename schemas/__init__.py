@@ -3,10 +3,11 @@
 from schemas.activations import ACTIVATIONS, PREDICTIONS
 from schemas.corpus import STEPS
 from schemas.runs import METRICS, MODELS, RUNS
+from schemas.samples import SAMPLES
 from schemas.scores import ANNOTATIONS, EXTRAPOLATION, SCORES
 from schemas.table import Table
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 TABLES: dict[str, Table] = {
     table.name: table
@@ -20,5 +21,6 @@ TABLES: dict[str, Table] = {
         ANNOTATIONS,
         SCORES,
         EXTRAPOLATION,
+        SAMPLES,
     )
 }

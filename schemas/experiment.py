@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import (
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -205,6 +206,25 @@ class ExtrapolateSettings(Settings):
     samples: PositiveInt = Field(20, description="sequences of each size; equal ones count once")
 
 
+class Drawing(Settings):
+    """What every checkpoint writes by itself."""
+
+    length: int = Field(0, ge=0, description="characters of a sample; 0: nothing is written")
+    prompt: str = Field("", description="what is read first; nothing is a newline")
+    temperature: list[NonNegativeFloat] = Field(
+        [0.8], min_length=1, description="of each group of samples; 0 takes the most probable character"
+    )
+    samples: PositiveInt = Field(2, description="texts of each temperature")
+    top_k: int = Field(0, ge=0, description="draw from so many of the most probable characters; 0: from all")
+    seed: int = Field(0, ge=0, description="of what is drawn")
+
+    @field_validator("temperature", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        values = value if isinstance(value, list) else [value]
+        return [float(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in values]
+
+
 class Experiment(Settings):
     """A whole experiment."""
 
@@ -218,6 +238,7 @@ class Experiment(Settings):
     dump: DumpSettings = DumpSettings()
     score: ScoreSettings = ScoreSettings()
     extrapolate: ExtrapolateSettings = ExtrapolateSettings()
+    sample: Drawing = Drawing()
 
     @model_validator(mode="before")
     @classmethod
@@ -296,8 +317,12 @@ class Experiment(Settings):
 
     @property
     def identity(self) -> dict[str, object]:
-        """What decides the models: task, corpus, model, training or network, revision. Files count by content."""
-        document = self.model_dump(include={"task", "corpus", "model", "training", "network", "revision"})
+        """What decides the models: task, corpus, model, training or network, revision. Files count by content.
+
+        A setting at its default is left out, so that a setting that is added later changes no run's id.
+        """
+        decides = {"task", "corpus", "model", "training", "network", "revision"}
+        document = self.model_dump(include=decides, exclude_defaults=True)
         for where in ("files", "include", "exclude", "maximum_bytes"):
             document["task"].pop(where, None)
         for where in ("weights", "vocabulary"):

@@ -4,7 +4,7 @@ from schemas.experiment import Experiment
 from schemas.manifest import RunRecord
 from schemas.task_settings import FINITE_TASKS
 
-STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate")
+STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate", "sample")
 TABLES_OF = {
     "generate": ("runs", "steps"),
     "train": ("models", "metrics", "checkpoints"),  # checkpoints are files, not a table
@@ -12,15 +12,17 @@ TABLES_OF = {
     "annotate": ("annotations",),
     "score": ("scores",),
     "extrapolate": ("extrapolation",),
+    "sample": ("samples",),
 }
 # What must be made again when a stage is: the stage itself, and all that read what it wrote.
 READERS_OF = {
     "generate": STAGES,
-    "train": ("train", "dump", "score", "extrapolate"),
+    "train": ("train", "dump", "score", "extrapolate", "sample"),
     "dump": ("dump", "score"),
     "annotate": ("annotate", "score"),
     "score": ("score",),
     "extrapolate": ("extrapolate",),
+    "sample": ("sample",),
 }
 WHOLE = "whole"  # the unit of a stage that is published as one
 
@@ -49,6 +51,8 @@ def expected_units(stage: str, run: RunRecord) -> list[str]:
             return [f"{hypothesis_unit(n)}/{checkpoint_unit(m, c)}" for n in names for m, c in dumped]
         case "extrapolate":
             return [] if experiment.network or experiment.task.name in FINITE_TASKS else [WHOLE]
+        case "sample":
+            return [WHOLE] if experiment.sample.length else []
         case _:
             return [WHOLE]
 

@@ -45,6 +45,7 @@ TINY = {
     "dump": {"checkpoints": "all", "sequences_per_shard": 15},
     "score": {"hypotheses": ["count_a", "remaining_b", "is_separator"], "headline": ["count_a", "remaining_b"]},
     "extrapolate": {"maximum": 6, "samples": 2},
+    "sample": {"length": 12, "samples": 2, "prompt": "a"},
 }
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate")
+STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate", "sample")
 
 DESCRIPTION = """\
 Train recurrent networks, write every gate and state of every neuron at every step to Parquet,
@@ -60,6 +60,15 @@ fail, and says what to type unless it is ok. Exit code 0, or 5 when a check fail
   unrolled doctor --root s3://my-bucket/lake
 """
 
+SAMPLE = """\
+Let a trained model write: it reads the prompt, then its own characters. The same command writes the same text.
+Nothing is stored unless --dump is given.
+
+  unrolled sample python_source --prompt "def " --length 400 --temperature 0.6
+  unrolled sample python_source --greedy --samples 1
+  unrolled sample python_source --stored    what every checkpoint wrote ([sample] in the experiment)
+"""
+
 STAGE_HELP = {
     "generate": "make the sequences",
     "train": "train every model of the grid",
@@ -104,6 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_runs(commands, common)
     _add_questions(commands, common)
+    _add_sample(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
         "doctor",
@@ -189,6 +199,13 @@ def _minutes(text: str) -> float:
     return number
 
 
+def _temperature(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no temperature: 0, or more")
+    return number
+
+
 def _hours(text: str) -> float:
     number = float(text)
     if not 0 <= number < float("inf"):
@@ -260,6 +277,33 @@ def _add_questions(
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
     show.add_argument("--limit", type=int, default=8, metavar="N", help="different texts (8)")
     show.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_sample(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    sample = commands.add_parser(
+        "sample",
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="let a trained model write",
+        description=SAMPLE,
+    )
+    sample.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
+    sample.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (the first)")
+    sample.add_argument("--checkpoint", type=int, metavar="C", help="updates (the last)")
+    sample.add_argument("--prompt", default="", metavar="TEXT", help="what it reads first (a newline)")
+    sample.add_argument("--length", type=_positive, default=200, metavar="N", help="characters to write (200)")
+    sample.add_argument("--temperature", type=_temperature, default=0.8, metavar="T", help="0 is --greedy (0.8)")
+    sample.add_argument("--greedy", action="store_true", help="always the most probable character")
+    sample.add_argument(
+        "--top-k", type=_positive, default=0, metavar="K", help="draw from the K most probable (all of them)"
+    )
+    sample.add_argument("--samples", type=_positive, default=1, metavar="N", help="texts (1)")
+    sample.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (0)")
+    sample.add_argument("--stored", action="store_true", help="what each checkpoint wrote when the run was made")
+    sample.add_argument("--dump", action="store_true", help="store every gate and state while it wrote, as a run")
+    sample.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_audit(

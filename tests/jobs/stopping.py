@@ -27,7 +27,7 @@ from tests.conftest import REPOSITORY, digests
 
 MARK = "STOPPING_MARK"  # the variable by which a command's processes are known, down to Ray's workers
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
-STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate")
+STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate")  # of `counting`, which samples nothing
 WAYS = {
     "`--runner local`": ("--runner", "local"),
     "Ray, `--workers 1`": ("--workers", "1"),

@@ -80,6 +80,8 @@ def test_until_and_single_stages(typed: Typed, toml: str, tmp_path: Path) -> Non
     assert "has not finished train (whole): type `unrolled train tiny" in typed.err
     for stage in ("train", "dump", "annotate", "score", "extrapolate"):
         typed(stage, toml, *small, root=lake)
+    assert "lacks sample" in typed("runs", root=lake)
+    typed("run", toml, *small, root=lake)  # a stage without a command of its own
     assert "complete" in typed("runs", root=lake)
 
 
@@ -88,7 +90,7 @@ def test_plan_tells_the_cost_and_writes_nothing(typed: Typed, toml: str, tmp_pat
     out = typed("run", toml, "--plan", root=str(lake))
     assert not lake.exists()
     planned = {line.split()[0]: line.split() for line in out.splitlines()[2:]}
-    assert list(planned) == ["generate", "train", "dump", "annotate", "score", "extrapolate"]
+    assert list(planned) == ["generate", "train", "dump", "annotate", "score", "extrapolate", "sample"]
     rows = {"generate": 0, "dump": 0, "score": 0, "extrapolate": 0, "annotate": 0, "train": 0}
     listed = json.loads(
         typed("sql", 'select "table", sum(rows) as rows from shards group by all', "--format", "json")
@@ -96,7 +98,8 @@ def test_plan_tells_the_cost_and_writes_nothing(typed: Typed, toml: str, tmp_pat
     made = {row["table"]: int(row["rows"]) for row in listed if row["table"]}
     rows["generate"], rows["dump"] = made["steps"], made["activations"] + made["predictions"]
     rows["annotate"], rows["extrapolate"] = made["annotations"], made["extrapolation"]
-    for stage in ("generate", "dump", "annotate", "extrapolate"):
+    rows["sample"] = made["samples"]
+    for stage in ("generate", "dump", "annotate", "extrapolate", "sample"):
         shown = float(planned[stage][planned[stage].index("do") + 1])
         assert shown == pytest.approx(rows[stage], rel=0.1), stage
     assert "done" in typed("run", toml, "--plan")
@@ -233,6 +236,7 @@ def test_the_frozen_surface() -> None:
     }
     stages = ("generate", "train", "dump", "annotate", "score", "extrapolate")
     common = ["--debug", "--root"]
+    drawing = ["--prompt", "--length", "--temperature", "--greedy", "--top-k", "--samples", "--seed"]
     placement = ["--data-parallel", "--gpus-per-worker", "--save-every", "--tensorboard"]
     network = ["--model", "--weights", "--vocabulary", "--corpus", "--window", "--sequences", "--name"]
     network += ["--tokenizer", "--recurrent"]
@@ -247,6 +251,7 @@ def test_the_frozen_surface() -> None:
         "top": sorted(
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),
+        "sample": sorted([*common, *drawing, "--checkpoint", "--json", "--model", "--stored", "--dump", "RUN"]),
         "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
         "show": sorted(
@@ -279,8 +284,8 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "{tmp}/few.toml"], "the corpus holds 3 sequences, and train + valid + probe ask for 22000"),
     (["run", "{tmp}/unseen.toml", "--runner", "local"], "holds the character 'é', which training never saw"),
     (["run", "counting", "--root", "{tmp}/broken.toml/lake"], "cannot be written: Not a directory"),
-    (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 2"),
-    (["sql", "select 1", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 2"),
+    (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 3"),
+    (["sql", "select 1", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 3"),
     (["sql", "select 1", "--root", "{tmp}/nothing"], "there is no lake at"),
     (["sql", "select * from nowhere"], "Catalog Error: Table with name nowhere does not exist!"),
     (["sql", "copy models to '{tmp}/x.csv'"], "only SELECT is allowed, not COPY"),

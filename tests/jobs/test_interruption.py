@@ -26,9 +26,12 @@ import time
 from jobs import interruption
 interruption.SECONDS = {patience}
 with interruption.interruptible():
-    print("ready", flush=True)
+    told = False
     while True:
         try:
+            if not told:  # in here, so that the signal cannot come before there is something to catch it
+                print("ready", flush=True)
+                told = True
             time.sleep(60)
         except KeyboardInterrupt:
             print("heard", flush=True)

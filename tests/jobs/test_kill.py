@@ -34,6 +34,8 @@ MOMENTS = [
     ("score", 5, "during"),
     ("extrapolate", 3, "after"),
     ("extrapolate", 6, "before"),
+    ("sample", 2, "during"),
+    ("sample", 3, "after"),
 ]
 
 

@@ -91,7 +91,7 @@ class RunnerContract:
     def test_a_run_gives_the_same_digests(self, tmp_path: Path, tiny_lake: Run) -> None:
         run = tiny_run(tmp_path / "lake")
         with self.runner as runner:
-            assert run_stages(run, runner, STAGE_NAMES) == 1 + 1 + 20 + 3 + 60 + 1  # units of the six stages
+            assert run_stages(run, runner, STAGE_NAMES) == 1 + 1 + 20 + 3 + 60 + 1 + 1  # units of the stages
         assert digests(run.root) == digests(tiny_lake.root)
         assert len(digests(run.root)) > 300
 
@@ -248,6 +248,7 @@ def test_files_that_change_while_a_run_goes_on_are_noticed(tmp_path: Path) -> No
         "corpus": {"train": 20, "valid": 5, "probe": 5},
         "model": {"cell": ["rnn"], "layers": [1]},
         "score": {"hypotheses": [], "headline": []},
+        "sample": {"prompt": "print"},
     }
     run = tiny_run(tmp_path / "lake", **small)
     do_all(run)

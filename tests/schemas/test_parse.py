@@ -72,7 +72,13 @@ def test_what_is_stored_of_an_experiment_can_be_read_again() -> None:
 
 def test_a_networks_files_count_by_content() -> None:
     identity = parse_experiment(NETWORK, "t").identity
-    assert identity["network"] == {"model": "a:b", "tokenizer": "", "recurrent": "", "checkpoint": 0}
+    assert identity["network"] == {"model": "a:b"}
+
+
+def test_a_setting_at_its_default_decides_nothing() -> None:
+    identity = parse_experiment(TINY, "t").identity
+    assert parse_experiment(changed("training.learning_rate", 0.01), "t").identity == identity
+    assert parse_experiment(changed("training.learning_rate", 0.02), "t").identity != identity
 
 
 def test_a_single_value_is_a_list_of_one() -> None:

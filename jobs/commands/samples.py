@@ -1,0 +1,92 @@
+"""`unrolled sample`: what a trained model writes, now or at each of its checkpoints."""
+
+import argparse
+import sys
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+import pipeline
+from jobs.commands.output import print_json, wants_colour
+from jobs.commands.runs import resolve_run
+from jobs.context import Run, whole_root
+from jobs.dump_module import dump_module
+from jobs.train import read_model
+from pipeline.queries.lake import Lake
+from pipeline.sampling.rows import sample_rows
+from pipeline.storage.manifests import read_run
+from schemas.errors import UsageError, unknown
+from schemas.experiment import Drawing, Experiment
+
+DIM, PLAIN = "\033[2m", "\033[0m"
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Let a checkpoint write, or show what all of them have written."""
+    lake = pipeline.open(options.root)
+    run = resolve_run(lake, options.run)
+    rows = _stored(lake, run, options) if options.stored else _written(lake, run, options)
+    if options.json:
+        print_json(rows)
+        return
+    several = len(rows) > 1
+    for row in rows.to_pylist():
+        if several:
+            top = f", top {row['top_k']}" if row["top_k"] else ""
+            print(f"── {row['model']}, checkpoint {row['checkpoint']}, temperature {row['temperature']:g}{top}")
+        prompt = f"{DIM}{row['prompt']}{PLAIN}" if wants_colour() else row["prompt"]
+        print(f"{prompt}{row['text']}")
+
+
+def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
+    """The rows of what is written now."""
+    record = read_run(lake.folder, run)
+    experiment = Experiment.model_validate(record.experiment)
+    begun = Run(whole_root(options.root), experiment, record.inputs, record.imported)
+    model = _one("model", options.model, [spec.name for spec in begun.models], begun.models[0].name)
+    kept = list(experiment.kept_checkpoints)
+    checkpoint = _one("checkpoint", options.checkpoint, kept, kept[-1])
+    torch.set_num_threads(1)
+    network, vocabulary = read_model(begun, model, checkpoint)
+    drawing = Drawing(
+        length=options.length,
+        prompt=options.prompt,
+        temperature=[0.0 if options.greedy else options.temperature],
+        samples=options.samples,
+        top_k=options.top_k,
+        seed=options.seed,
+    )
+    rows, written = sample_rows(network, vocabulary, drawing)
+    if options.dump:
+        name = f"{experiment.name}_samples"
+        texts = [one.tokens.tolist() for one in written]
+        dumped = dump_module(
+            network,
+            texts,
+            vocabulary=vocabulary.characters,
+            root=options.root,
+            name=name,
+            checkpoint=checkpoint,
+            hypotheses=experiment.score.hypotheses,
+        )
+        print(f"dumped as {dumped}: unrolled runs show {dumped} --root {options.root}", file=sys.stderr)
+    place = {"run": run, "model": model, "checkpoint": checkpoint}
+    return pa.Table.from_pylist([{**place, **row} for row in rows.to_pylist()])
+
+
+def _stored(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
+    """The rows that the run's own sample stage has written, from the first checkpoint to the last."""
+    lake.catalog.require(run, "sample")
+    rows = lake.ask("samples_by_checkpoint", run=run, model=options.model, checkpoint=options.checkpoint)
+    if not len(rows):
+        raise UsageError(f"{run} has no such samples; unrolled sample {run} --stored shows what there is")
+    return rows
+
+
+def _one(kind: str, asked: Any, known: list[Any], default: Any) -> Any:
+    if asked is None:
+        return default
+    if asked not in known:
+        raise unknown(kind, str(asked), [str(one) for one in known])
+    return asked

@@ -1,0 +1,11 @@
+-- question: What did each checkpoint write?
+-- parameter run text: the run's id
+-- parameter model text = : one model; all of them when left out
+-- parameter checkpoint integer = : updates; all of them when left out
+-- tables: samples
+select model, checkpoint, temperature, top_k, sample, prompt, text, round(bits_per_char, 3) as bits_per_char
+from samples
+where run = $run
+  and model = coalesce($model, model)
+  and checkpoint = coalesce($checkpoint, checkpoint)
+order by model, checkpoint, temperature, sample

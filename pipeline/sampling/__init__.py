@@ -1,0 +1,1 @@
+"""Text that a network writes by itself."""

@@ -1,0 +1,32 @@
+"""Rows of `samples`."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+from torch import nn
+
+from pipeline.sampling.write import Written, prompt_tokens, write
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.experiment import Drawing
+from schemas.samples import SAMPLES
+
+
+def sample_rows(model: nn.Module, vocabulary: Vocabulary, drawing: Drawing) -> tuple[pa.Table, list[Written]]:
+    """A row for each sample of each temperature, and what was written at each temperature."""
+    prompt = prompt_tokens(drawing.prompt, vocabulary)
+    written = [write(model, prompt, drawing, temperature) for temperature in drawing.temperature]
+    rows = [
+        {
+            "sample": sample,
+            "temperature": temperature,
+            "top_k": drawing.top_k or None,
+            "seed": drawing.seed,
+            "prompt": vocabulary.decode(prompt),
+            "text": vocabulary.decode(tokens[len(prompt) :]),
+            "bits_per_char": -float(np.mean(log_p)) / math.log(2),
+        }
+        for temperature, (all_tokens, all_log_p) in zip(drawing.temperature, written, strict=True)
+        for sample, (tokens, log_p) in enumerate(zip(all_tokens, all_log_p, strict=True))
+    ]
+    return pa.Table.from_pylist(rows, SAMPLES.schema), written

@@ -1,0 +1,87 @@
+"""A network writes: it reads a prompt, then one character after another is drawn and read in turn.
+
+Its recurrent state is carried from step to step, so a character costs the same at whatever length.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.capturing.capture import Capture
+from pipeline.models.network import logits_of
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.errors import UsageError
+from schemas.experiment import Drawing
+
+
+class Written(NamedTuple):
+    """What S samples have become, with the prompt."""
+
+    tokens: np.ndarray  # (S, prompt + length) int64
+    log_p: np.ndarray  # (S, length) float64: of each drawn character among all, nats, whatever the temperature
+
+
+def prompt_tokens(prompt: str, vocabulary: Vocabulary) -> np.ndarray:
+    """The tokens of a prompt, int64 (steps,); an empty one is a newline, or the first character where none is.
+
+    Raises UsageError for a character that the vocabulary lacks.
+    """
+    if not prompt:
+        prompt = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+    if vocabulary.tokenizer is None:
+        strange = sorted(set(prompt) - set(vocabulary.characters))
+        if strange:
+            known = "".join(text for text in vocabulary.characters if text.isprintable())
+            raise UsageError(f"the prompt holds {strange[0]!r}, which the model never saw; it knows {known}")
+    return vocabulary.encode(prompt, "the prompt").astype(np.int64)
+
+
+@torch.inference_mode()
+def write(model: nn.Module, prompt: np.ndarray, drawing: Drawing, temperature: float) -> Written:
+    """Let a model write.
+
+    Character t of sample s is drawn with the t-th number of a generator that (seed, s) decide, so a longer sample
+    begins as a shorter one does, and each sample is what it would be among fewer, but for rounding.
+
+    Args:
+        model: takes tokens (batch, steps) and gives logits (batch, steps, vocabulary), alone or first of a tuple;
+            what it remembers is the state of its recurrent layers.
+        prompt: tokens (steps,), at least one.
+        drawing: how many samples of which length, and from how many characters each is drawn.
+        temperature: divides the logits; 0 takes the most probable character, the first of equal ones.
+
+    Raises UsageError when more characters are to be drawn from than there are.
+    """
+    device = next(model.parameters()).device
+    numbers = [np.random.default_rng([drawing.seed, sample]) for sample in range(drawing.samples)]
+    chances = np.stack([generator.random(drawing.length) for generator in numbers])
+    tokens = np.tile(prompt, (drawing.samples, 1))
+    capture = Capture(model, carry_state=True)
+    drawn, log_ps = [], []
+    reading = torch.from_numpy(tokens)
+    for step in range(drawing.length):
+        with capture:
+            logits = logits_of(model, reading.to(device))[:, -1].double().cpu()
+        capture.calls.clear()
+        if drawing.top_k > logits.shape[1]:
+            raise UsageError(f"top_k is {drawing.top_k}, and there are {logits.shape[1]} characters to draw from")
+        chosen = _draw(logits, chances[:, step], temperature, drawing.top_k)
+        log_ps.append(logits.log_softmax(1).gather(1, chosen[:, None])[:, 0].numpy())
+        drawn.append(chosen.numpy())
+        reading = chosen[:, None]
+    return Written(np.concatenate([tokens, np.stack(drawn, 1)], 1), np.stack(log_ps, 1))
+
+
+def _draw(logits: Tensor, chances: np.ndarray, temperature: float, top_k: int) -> Tensor:
+    """One token a row, of logits (S, vocabulary) float64 and numbers in [0, 1), (S,)."""
+    if temperature == 0:
+        return logits.argmax(1)
+    if top_k:
+        # By rank, and of equal ones the first, so that there are exactly so many.
+        order = logits.argsort(stable=True, dim=1, descending=True)[:, top_k:]
+        logits = logits.scatter(1, order, -torch.inf)
+    cumulated = (logits / temperature).softmax(1).cumsum(1)
+    places = torch.searchsorted(cumulated, torch.from_numpy(chances)[:, None] * cumulated[:, -1:], right=True)
+    return places[:, 0]
