@@ -4,24 +4,25 @@ from jobs.context import Run
 from jobs.generate import step_shards
 from jobs.publish import Piece, Stage, Unit
 from pipeline.annotation.hypotheses import find_hypothesis
+from pipeline.annotation.lexing import language_of
 from pipeline.annotation.rows import annotation_rows
 from pipeline.corpus.rows import texts_of
 from pipeline.storage.shards import read_shards, write_shard
 from schemas.manifest import StoredObject
 from schemas.scores import ANNOTATIONS
 from schemas.stages import hypothesis_unit
+from schemas.task_settings import TextSettings
 
 
 def units(run: Run) -> list[Unit]:
     """One unit for each hypothesis, a piece for each shard of `steps`."""
     shards = step_shards(run, "probe")
     names = run.experiment.score.hypotheses
-    for name in names:
-        find_hypothesis(name)
+    language = language_of_run(run)
     return [
         Unit(
             hypothesis_unit(name),
-            {},
+            {"language": language} if find_hypothesis(name).reads_code else {},
             [shard.sha256 for shard in shards],
             [{"hypothesis": name, "shard": index} for index in range(len(shards))],
             [float(shard.rows) for shard in shards],
@@ -35,9 +36,20 @@ def work(piece: Piece) -> list[StoredObject]:
     run, hypothesis = piece.run, str(piece.arguments["hypothesis"])
     shard = step_shards(run, "probe")[piece.index]
     steps = read_shards(run.folder, [shard], ["sequence", "token", "char", "determined"])
-    rows = annotation_rows(hypothesis, texts_of(steps))
+    rows = annotation_rows(hypothesis, texts_of(steps), language_of_run(run))
     partition = {"run": run.id, "hypothesis": hypothesis}
     return [write_shard(run.folder, ANNOTATIONS, partition, piece.index, [rows], piece.fingerprint)]
+
+
+def language_of_run(run: Run) -> str:
+    """What hypotheses about code read the texts as: as the experiment says, or by the files' suffixes."""
+    experiment = run.experiment
+    if experiment.score.language != "auto":
+        return experiment.score.language
+    if not isinstance(experiment.task, TextSettings):
+        return "plain"
+    known = map(language_of, [*experiment.task.include, *experiment.task.files])
+    return next((language for language in known if language != "plain"), "plain")
 
 
 STAGE = Stage("annotate", units, work, measure="steps")

@@ -192,6 +192,11 @@ class ScoreSettings(Settings):
     """Which hypotheses the neurons are measured against."""
 
     hypotheses: list[str] = Field([], description="names of hypotheses; see docs/hypotheses.md")
+    language: Literal["auto", "python", "c_like", "plain"] = Field(
+        "auto",
+        description="what hypotheses about code read the texts as: c_like is Java, C, Go and the like; auto goes "
+        "by the suffix of the files",
+    )
     headline: list[str] = Field(
         [],
         max_length=2,

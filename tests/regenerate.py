@@ -71,7 +71,8 @@ def _hypotheses() -> Iterator[str]:
     yield "| name | answers | what it says at each step |\n|---|---|---|"
     for name, hypothesis in HYPOTHESES.items():
         answers = "yes or no" if hypothesis.yes_no else "a number"
-        said = " ".join((hypothesis.values.__doc__ or "").split())
+        answers += ", by language" if hypothesis.reads_code else ""
+        said = " ".join((hypothesis.function.__doc__ or "").split())
         yield f"| `{name}` | {answers} | {said} |"
 
 

@@ -7,22 +7,23 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.annotation.hypotheses import find_hypothesis
-from pipeline.annotation.tasks import Values
+from pipeline.annotation.values import Values
 from schemas.scores import ANNOTATIONS
 
 
-def annotation_rows(hypothesis: str, texts: Mapping[int, Sequence[str]]) -> pa.Table:
+def annotation_rows(hypothesis: str, texts: Mapping[int, Sequence[str]], language: str = "plain") -> pa.Table:
     """A row for each step of each text, in the order of the texts.
 
     Args:
         hypothesis: its name.
         texts: the text of each sequence number, step by step: a character each, or what a token stands for. A
             step has the value at its last character.
+        language: of the texts, one of `lexing.LANGUAGES`.
     """
-    values_of = find_hypothesis(hypothesis).values
+    found = find_hypothesis(hypothesis)
     values: Values = []
     for steps in texts.values():
-        by_character = values_of("".join(steps))
+        by_character = found.of("".join(steps), language)
         ends = accumulate(map(len, steps))
         values += [by_character[end - 1] if text else None for text, end in zip(steps, ends, strict=True)]
     lengths = [len(text) for text in texts.values()]

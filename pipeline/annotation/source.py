@@ -1,83 +1,112 @@
-"""Hypotheses about Python source. A window that opens inside a string or bracket is read as if it did not.
+"""Hypotheses about source code in any language that `lexing` knows; in plain text all is code.
 
-Strings are '…' and "…" to the end of their line at most, '''…''' and three double quotes over lines; comments
-run from # to the end of the line; brackets count outside both.
+What only the rest of the text decides (how far a line goes, whether a name begins a method) is told of the whole.
 """
 
 import re
+from itertools import accumulate
 
-from pipeline.annotation.tasks import Values
+from pipeline.annotation.lexing import (
+    BLOCK_COMMENT,
+    CODE,
+    COMMENTS,
+    DOC_COMMENT,
+    DOC_STRING,
+    LINE_COMMENT,
+    STRINGS,
+    code_of,
+    regions,
+)
+from pipeline.annotation.values import Values, inside
 
-_QUOTES = ("'''", '"""', "'", '"')
-TAB = 8  # columns, as Python's own tokenizer counts
-
-
-def line_position(text: str) -> Values:
-    """Characters since the line began; 0 at its first character."""
-    values: Values = []
-    start = 0
-    for step, character in enumerate(text):
-        values.append(float(step - start))
-        if character == "\n":
-            start = step + 1
-    return values
-
-
-def indent_depth(text: str) -> Values:
-    """Columns of white space that open the line; nothing within that white space, nor on an empty line."""
-    values: Values = []
-    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
-        body = line.lstrip(" \t")
-        indent = line[: len(line) - len(body)]
-        columns = float(len(indent.expandtabs(TAB)))
-        values += [None] * len(indent)
-        values += [columns if body.strip() else None] * len(body)
-    return values
+_PYTHON_SIGNATURE = re.compile(r"\bdef\s+\w+\s*\((?:[^()]|\([^()]*\)){0,2000}\)[^:\n]*:")
+# A name after a type: a word that is no keyword, or the end of a generic or an array.
+_C_SIGNATURE = re.compile(
+    r"(?:\b(?!(?:new|return|throw|else|case|in|of|yield|await|assert|goto)\b)[\w$]+|[>\]*&])\s+[*&]*"
+    r"(?P<signature>(?!(?:if|for|while|switch|catch|synchronized|sizeof)\b)[\w$]+\s*\((?:[^()]|\([^()]*\)){0,2000}\)"
+    r"(?:\s*throws\s+[\w$.,\s]+?)?\s*[{;])"
+)
+_AT = re.compile(r"@\w[\w.]*")
+_LICENCE = re.compile(r"licen[cs]e|copyright", re.IGNORECASE)
 
 
-def bracket_depth(text: str) -> Values:
+def bracket_depth(text: str, language: str) -> Values:
     """Open brackets ( [ { after this character, outside strings and comments; never below 0."""
-    values: Values = []
-    depth = 0
-    for character, region in zip(text, _regions(text), strict=True):
-        if region == "code":
-            depth += character in "([{"
-            depth = max(0, depth - (character in ")]}"))
-        values.append(float(depth))
-    return values
+    return _depth(text, language, "([{", ")]}")
 
 
-def in_string(text: str) -> Values:
-    """Whether the character lies in a string; its quotes count as inside."""
-    return [float(region == "string") for region in _regions(text)]
+def round_depth(text: str, language: str) -> Values:
+    """Open round brackets after this character, outside strings and comments; never below 0."""
+    return _depth(text, language, "(", ")")
 
 
-def in_comment(text: str) -> Values:
-    """Whether the character lies in a comment, from its # to the end of its line."""
-    return [float(region == "comment") for region in _regions(text)]
+def square_depth(text: str, language: str) -> Values:
+    """Open square brackets after this character, outside strings and comments; never below 0."""
+    return _depth(text, language, "[", "]")
 
 
-def _regions(text: str) -> list[str]:
-    """code, string or comment for each character."""
-    regions: list[str] = []
-    while (place := len(regions)) < len(text):
-        quote = next((quote for quote in _QUOTES if text.startswith(quote, place)), None)
-        if quote:
-            regions += ["string"] * (_string_end(text, place + len(quote), quote) - place)
-        elif text[place] == "#":
-            end = text.find("\n", place)
-            regions += ["comment"] * ((end if end >= 0 else len(text)) - place)
-        else:
-            regions.append("code")
-    return regions
+def curly_depth(text: str, language: str) -> Values:
+    """Open curly brackets after this character, outside strings and comments; never below 0."""
+    return _depth(text, language, "{", "}")
 
 
-def _string_end(text: str, start: int, quote: str) -> int:
-    """Where a string that begins at `start` ends: after its closing quote, at a line's end, or at the text's."""
-    stop = re.compile(r"\\.|" + quote + ("" if len(quote) == 3 else r"|\n"), re.DOTALL)
-    for match in stop.finditer(text, start):
-        if match.group() == "\n":
-            return match.start()
-        if match.group() == quote:
-            return match.end()
-    return len(text)
+def in_string(text: str, language: str) -> Values:
+    """Whether the character lies in a string or character literal; its quotes and prefix count as inside."""
+    return _within(text, language, STRINGS)
+
+
+def in_comment(text: str, language: str) -> Values:
+    """Whether the character lies in a comment of any kind; in Python from its # to the end of its line."""
+    return _within(text, language, COMMENTS)
+
+
+def in_line_comment(text: str, language: str) -> Values:
+    """Whether the character lies in a comment that ends with its line: # or //."""
+    return _within(text, language, (LINE_COMMENT,))
+
+
+def in_block_comment(text: str, language: str) -> Values:
+    """Whether the character lies in a /* comment */, documentation or not."""
+    return _within(text, language, (BLOCK_COMMENT, DOC_COMMENT))
+
+
+def in_doc_comment(text: str, language: str) -> Values:
+    """Whether the character lies in a documentation comment: /** … */, or a Python docstring."""
+    return _within(text, language, (DOC_COMMENT, DOC_STRING))
+
+
+def in_method_signature(text: str, language: str) -> Values:
+    """Whether the character lies in a signature: in Python from def to its colon; else from the name to { or ;.
+
+    A name that follows a type, then its parameters (brackets in brackets once), then perhaps throws.
+    """
+    code = code_of(text, language)
+    if language == "python":
+        return inside(text, [match.span() for match in _PYTHON_SIGNATURE.finditer(code)])
+    return inside(text, [match.span("signature") for match in _C_SIGNATURE.finditer(code)])
+
+
+def after_at(text: str, language: str) -> Values:
+    """Whether the character lies in an annotation's or decorator's name, from its @ on, in code alone."""
+    return inside(text, [match.span() for match in _AT.finditer(code_of(text, language))])
+
+
+def in_licence_header(text: str, language: str) -> Values:
+    """Whether the character lies in the comments that open the text, if they speak of a licence or copyright."""
+    kinds = regions(text, language)
+    end = next(
+        (place for place, kind in enumerate(kinds) if kind == CODE and not text[place].isspace()), len(text)
+    )
+    header = text[:end].rstrip()
+    return inside(text, [(0, len(header))] if _LICENCE.search(header) else [])
+
+
+def _depth(text: str, language: str, opening: str, closing: str) -> Values:
+    changes = ((c in opening) - (c in closing) for c in code_of(text, language))
+    depths = accumulate(changes, lambda depth, change: max(0, depth + change), initial=0)
+    next(depths)
+    return [float(depth) for depth in depths]
+
+
+def _within(text: str, language: str, kinds: tuple[str, ...]) -> Values:
+    return [float(kind in kinds) for kind in regions(text, language)]

@@ -3,7 +3,9 @@
 The value at step t is about the text up to and including character t, as the activations at t are.
 """
 
-Values = list[float | None]
+from itertools import accumulate
+
+from pipeline.annotation.values import Values
 
 
 def separator_of(text: str) -> int:
@@ -21,13 +23,16 @@ def count_a(text: str) -> Values:
 def count_ignoring_x(text: str) -> Values:
     """The a's read so far, whatever stands between them, before the separator. "aXaYbb" gives 1 1 2 - - -."""
     end = separator_of(text)
-    return [float(text.count("a", 0, step + 1)) if step < end else None for step in range(len(text))]
+    counts = accumulate(float(character == "a") for character in text)
+    return [count if step < end else None for step, count in enumerate(counts)]
 
 
 def remaining_b(text: str) -> Values:
     """The b's still to come, from the separator to the last b. "aaXbb" gives - - 2 1 0."""
     start, end = separator_of(text), text.rfind("b")
-    return [float(text.count("b", step + 1)) if start <= step <= end else None for step in range(len(text))]
+    read = accumulate(character == "b" for character in text)
+    total = text.count("b")
+    return [float(total - count) if start <= step <= end else None for step, count in enumerate(read)]
 
 
 def is_separator(text: str) -> Values:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.annotation.hypotheses import HYPOTHESES, find_hypothesis
+from pipeline.annotation.lexing import LANGUAGES, language_of
 from pipeline.annotation.rows import annotation_rows
 from schemas.errors import UsageError
 from schemas.scores import ANNOTATIONS
@@ -42,39 +43,127 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("a\n  b\n\tc\n", "0 0 - - 2 2 - 8 8"),
         ("    \n x", "- - - - - - 1"),
     ],
-    "bracket_depth": [
-        ("f(a[0])", "0 1 1 2 2 1 0"),
-        (")(", "0 1"),
-        ("'(' #(\n(", "0 0 0 0 0 0 0 1"),
+    "line_remaining": [("ab\nc", "2 1 0 -"), ("\n", "0")],
+    "spaces_read": [("a  b\t \n ", "0 1 2 0 0 1 0 1")],
+    "in_blank_line": [("a\n \n\nb", "0 0 1 1 1 0"), ("a\n  ", "0 0 1 1")],
+    "in_url": [
+        ("a http://b.c/d?e. f", "0 0 " + "1 " * 14 + "0 0 0"),
+        ("(www.x.y)", "0 1 1 1 1 1 1 1 0"),
     ],
-    "in_string": [
-        ("x='a'+1", "0 0 1 1 1 0 0"),
-        ("'\\''b", "1 1 1 1 0"),
-        ("'a\nb", "1 1 0 0"),
-        ('"""a\n"b"""c', "1 1 1 1 1 1 1 1 1 1 0"),
-        ("#'a\nb", "0 0 0 0 0"),
+    "in_hashtag": [("#a1 #1 b#c", "1 1 1 0 0 0 0 0 0 0")],
+    "in_mention": [("@ab: c@d", "1 1 1 0 0 0 0 0")],
+    "in_quotation": [
+        ('a "b" c', "0 0 1 1 1 0 0"),
+        ("“b” c", "1 1 1 0 0"),
+        ("'b' don't", "0 0 0 0 0 0 0 0 0"),
+        ('"a\nb', "1 1 0 0"),
     ],
-    "in_comment": [("a #b\nc", "0 0 1 1 0 0"), ("'#'a#", "0 0 0 0 1")],
+    "in_all_capitals_word": [("AB A b OK's", "1 1 0 0 0 0 0 0 0 0 0"), ("RT NO!", "1 1 0 1 1 0")],
+    "in_capitalised_word": [
+        ("The man Al. Bo I am Di", "0 0 0 0 0 0 0 0 1 1 0 0 0 0 0 0 0 0 0 0 1 1"),
+        ("is USA", "0 0 0 0 0 0"),
+    ],
+    "in_auxiliary_be": [
+        ("it will be", "0 0 0 1 1 1 1 1 1 1"),
+        ("I'd not have been", "1 " * 17),
+        ("to be", "0 0 0 0 0"),
+    ],
+    "in_number": [("b2 -3.5 1,000.", "0 0 0 1 1 1 1 0 1 1 1 1 1 0")],
+    "is_emoji": [("a\U0001f600!\u2764\ufe0f1", "0 1 0 1 1 0")],
+    "sentence_start": [
+        ("Ab c. De\nfg", "1 1 0 0 0 0 1 1 0 1 1"),
+        ('A? "B" c', "1 0 0 0 1 0 0 0"),
+    ],
 }
+
+
+# In code, a line of marks below each line of text: . for 0, a digit for a value.
+IN_CODE: dict[tuple[str, str], list[str]] = {
+    ("bracket_depth", "python"): ["f(a[0])", ".112210", ")(", ".1", "'('#(", "....."],
+    ("round_depth", "c_like"): ["f(a[(0)])/*(*/", ".1112211......"],
+    ("square_depth", "c_like"): ["f(a[0]) '['", "...11......"],
+    ("curly_depth", "c_like"): ['{{}} "{"{', "121.....1"],
+    ("in_string", "python"): [
+        "x='a'+1",
+        "..111..",
+        "'\\''b",
+        "1111.",
+        "#'a",
+        "...",
+        "f'{a}'b",
+        "111111.",
+        "xr'a",
+        "..11",
+    ],
+    ("in_string", "c_like"): ["a='\"'+\"'\"//'", "..111.111..."],
+    ("in_comment", "python"): ["a #b", "..11", "'#'a#", "....1"],
+    ("in_comment", "c_like"): ["a//b", ".111", "a/*b*/c", ".11111."],
+    ("in_line_comment", "c_like"): ["/*a*/b//c", "......111"],
+    ("in_block_comment", "c_like"): ["/*a*/b//c", "11111....", '/**/"/*"', "1111...."],
+    ("in_doc_comment", "c_like"): ["/**a*/b/*c*/", "111111......", "/**/a", "....."],
+    ("in_doc_comment", "python"): ["'a'", "111", "x='a'", "....."],
+    ("in_method_signature", "python"): ["def f(a=(1)): g()", "1111111111111...."],
+    ("in_method_signature", "c_like"): [
+        "int f(int a) {g(b);}",
+        "....1111111111......",
+        "return f(a);",
+        "............",
+        "List<A> b() throws C;",
+        "........1111111111111",
+        "x = new A(b) {",
+        "..............",
+    ],
+    ("after_at", "c_like"): ['@A.b c "@d"', "1111......."],
+    ("in_licence_header", "c_like"): ["/*Licence*/ a//licence", "11111111111..........."],
+    ("in_licence_header", "python"): ["#copyright", "1111111111", "#other", "......"],
+}
+
+
+@pytest.mark.parametrize(("name", "language"), IN_CODE)
+def test_in_code(name: str, language: str) -> None:
+    lines = IN_CODE[name, language]
+    for text, marks in zip(lines[::2], lines[1::2], strict=True):
+        values = HYPOTHESES[name].of(text, language)
+        assert "".join("." if not value else f"{value:g}" for value in values) == marks.replace("0", "."), text
+
+
+def test_strings_and_comments_over_lines() -> None:
+    python = 'def f():\n  # why\n  """It\'s\n  #no"""\n  return \'a\nc\'\n'
+    doc = HYPOTHESES["in_doc_comment"].of(python, "python")
+    assert "".join(c for c, value in zip(python, doc, strict=True) if value) == '"""It\'s\n  #no"""'
+    string = HYPOTHESES["in_string"].of(python, "python")
+    assert "".join(c for c, v in zip(python, string, strict=True) if v) == '"""It\'s\n  #no"""\'a\''
+
+    java = "/** It's\n * so */\nString a = \"/*\"; // '\nchar b = '\\'';\n"
+    string = HYPOTHESES["in_string"].of(java, "c_like")
+    assert "".join(c for c, v in zip(java, string, strict=True) if v) == "\"/*\"'\\''"
+
+
+@pytest.mark.parametrize("name", HYPOTHESES)
+def test_a_long_text_takes_as_long_as_its_parts(name: str) -> None:
+    """Nothing is read over and over: the text that ends nothing that it opens is where that would show."""
+    for part in ("(a ", "/* ", '"', "int f(a, ", "def f((", 'x\n"""', "@a ", "will "):
+        for language in LANGUAGES:
+            assert len(HYPOTHESES[name].of(part * 20_000, language)) == 20_000 * len(part)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "expected"), [(name, *example) for name, examples in EXAMPLES.items() for example in examples]
 )
 def test_on_paper(name: str, text: str, expected: str) -> None:
-    values = HYPOTHESES[name].values(text)
+    values = HYPOTHESES[name].of(text, "plain")
     assert ["-" if value is None else f"{value:g}" for value in values] == expected.split()
 
 
 def test_every_hypothesis_has_examples_and_says_what_it_is() -> None:
-    assert set(EXAMPLES) == set(HYPOTHESES)
-    assert all(hypothesis.values.__doc__ for hypothesis in HYPOTHESES.values())
+    assert set(EXAMPLES) | {name for name, _ in IN_CODE} == set(HYPOTHESES)
+    assert all(hypothesis.function.__doc__ for hypothesis in HYPOTHESES.values())
 
 
 @pytest.mark.parametrize("name", HYPOTHESES)
-@given(text=st.text("aXbYxABc\n\t '\"#\\()[]0\u2028é", max_size=60))
-def test_any_text_gets_one_value_a_character(name: str, text: str) -> None:
-    values = HYPOTHESES[name].values(text)
+@given(text=st.text("aXbYxABc\n\t '\"#\\()[]0\u2028é/*@.:{};", max_size=60), language=st.sampled_from(LANGUAGES))
+def test_any_text_gets_one_value_a_character(name: str, text: str, language: str) -> None:
+    values = HYPOTHESES[name].of(text, language)
     assert len(values) == len(text)
     if HYPOTHESES[name].yes_no:
         assert set(values) <= {0.0, 1.0, None}
@@ -99,6 +188,20 @@ def test_a_step_of_several_characters_has_the_value_at_its_last() -> None:
 
 def test_an_unknown_hypothesis_lists_the_known_ones() -> None:
     with pytest.raises(
-        UsageError, match=r"unknown hypothesis 'count_aa': did you mean 'count_a'\? known: bracket_"
+        UsageError, match=r"unknown hypothesis 'count_aa': did you mean 'count_a'\? known: after_at, bracket_"
     ):
         find_hypothesis("count_aa")
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("a/B.java", "c_like"),
+        ("*.py", "python"),
+        ("{stdlib}/*.py", "python"),
+        ("x.cc", "c_like"),
+        ("a.txt", "plain"),
+    ],
+)
+def test_a_language_is_known_by_its_suffix(name: str, language: str) -> None:
+    assert language_of(name) == language

@@ -1,0 +1,82 @@
+"""Which characters of a source text are code, and which lie in strings and comments.
+
+Languages: "python", and "c_like" for those that write /* */ and // (Java, C, JavaScript, Go …); in "plain" text
+all is code. A string that does not end is read to the end of its line, or of the text where it may hold line ends.
+"""
+
+import re
+from pathlib import PurePosixPath
+
+LANGUAGES = ("python", "c_like", "plain")
+SUFFIXES = {
+    "python": (".py", ".pyi"),
+    "c_like": (
+        *(".java", ".kt", ".scala", ".cs", ".swift", ".go", ".rs", ".js", ".ts"),
+        *(".c", ".h", ".cc", ".cpp", ".hpp"),
+    ),
+}
+CODE, STRING = "code", "string"
+LINE_COMMENT, BLOCK_COMMENT, DOC_COMMENT = "line_comment", "block_comment", "doc_comment"
+DOC_STRING = "doc_string"  # Python's: a string to the language, a documentation comment to its reader
+COMMENTS = (LINE_COMMENT, BLOCK_COMMENT, DOC_COMMENT)
+STRINGS = (STRING, DOC_STRING)
+
+_PYTHON = re.compile(
+    rf"""
+    (?P<{LINE_COMMENT}> \#[^\n]* )
+    | (?P<{STRING}> [rRbBuUfF]{{0,2}} (?:
+        (?P<quotes> \"\"\"|''') (?: \\.|[^\\] )*? (?: (?P=quotes)|\Z )
+        | "(?: \\.|[^"\\\n] )*"? | '(?: \\.|[^'\\\n] )*'? ) )
+    | \w+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_C_LIKE = re.compile(
+    rf"""
+    (?P<{LINE_COMMENT}> //[^\n]* )
+    | (?P<{DOC_COMMENT}> /\*\*(?!/) .*? (?: \*/|\Z ) )
+    | (?P<{BLOCK_COMMENT}> /\* .*? (?: \*/|\Z ) )
+    | (?P<{STRING}> \"\"\" (?: \\.|[^\\] )*? (?: \"\"\"|\Z )
+        | "(?: \\.|[^"\\\n] )*"? | '(?: \\.|[^'\\\n] )*'? | `[^`]*`? )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def language_of(name: str) -> str:
+    """The language of a file by its suffix, "plain" when it is none that we know."""
+    suffix = PurePosixPath(name).suffix
+    return next((language for language, suffixes in SUFFIXES.items() if suffix in suffixes), "plain")
+
+
+def regions(text: str, language: str) -> list[str]:
+    """The kind of region of each character; quotes, # and comment marks belong to what they open."""
+    found = [CODE] * len(text)
+    if language == "plain":
+        return found
+    for match in (_PYTHON if language == "python" else _C_LIKE).finditer(text):
+        kind = match.lastgroup if match.lastgroup != "quotes" else STRING
+        if kind is None:  # a word, whose last letters are no string's prefix
+            continue
+        if language == "python" and kind == STRING and _opens_a_block(text, match.start(), found):
+            kind = DOC_STRING
+        found[match.start() : match.end()] = [kind] * (match.end() - match.start())
+    return found
+
+
+def code_of(text: str, language: str) -> str:
+    """The text with a space for every character outside the code; line ends stay."""
+    kinds = regions(text, language)
+    return "".join(c if kind == CODE or c == "\n" else " " for c, kind in zip(text, kinds, strict=True))
+
+
+def _opens_a_block(text: str, start: int, found: list[str]) -> bool:
+    """Whether a string is the first thing of its line, and of the text or of a block that a colon opened."""
+    place = start - 1
+    while place >= 0 and text[place] in " \t":
+        place -= 1
+    if place >= 0 and text[place] != "\n":
+        return False
+    while place >= 0 and (text[place].isspace() or found[place] == LINE_COMMENT):
+        place -= 1
+    return place < 0 or (text[place] == ":" and found[place] == CODE)

@@ -1,0 +1,90 @@
+"""Hypotheses about prose and tweets, in any language that is written with letters and spaces.
+
+What only the rest of a word or phrase decides (whether all of a word is capitals) is told of the whole of it.
+"""
+
+import re
+from collections.abc import Iterator
+
+from pipeline.annotation.values import Values, inside
+
+_URL = re.compile(r"(?:https?://|www\.)\S*[^\s.,;:!?)\]\"'”’]")
+_HASHTAG = re.compile(r"(?<!\w)#(?=\w*[^\W\d_])\w+")
+_MENTION = re.compile(r"(?<![\w@])@\w+")
+_QUOTATION = re.compile(r"\"[^\"\n]*\"?|“[^”\n]*”?")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_NUMBER = re.compile(r"(?<![\w])[+-]?\d+(?:[.,:]\d+)*")
+_SENTENCE = re.compile(r"(?:\A|(?<=\n)|(?<=[.!?…])[\"'”’)\]]*\s+)[\s\"'“‘(\[]*")
+_AUXILIARY_BE = re.compile(
+    r"\b(?:will|would|shall|should|can|could|may|might|must|has|have|had|is|are|am|was|were|[a-z]+['’](?:ll|d|ve|s|re|m))"
+    r"(?:n['’]t)?(?:\s+(?:not|never|also|always|only))?(?:\s+have)?\s+(?:be|been|being)\b",
+    re.IGNORECASE,
+)
+# Pictographs, dingbats, flags; what joins and varies them; not digits and signs that may be shown as either.
+_EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\u200d\ufe0f]")
+
+
+def in_url(text: str) -> Values:
+    """Whether the character lies in a URL: https:// or www., up to white space; closing punctuation is outside."""
+    return inside(text, _spans(_URL, text))
+
+
+def in_hashtag(text: str) -> Values:
+    """Whether the character lies in a hashtag, its # included: "#ok", not "#1" nor "a#b"."""
+    return inside(text, _spans(_HASHTAG, text))
+
+
+def in_mention(text: str) -> Values:
+    """Whether the character lies in a mention, its @ included: "@ann", not "a@b"."""
+    return inside(text, _spans(_MENTION, text))
+
+
+def in_quotation(text: str) -> Values:
+    """Whether the character lies between double quotes, which count as inside; at most to the end of the line."""
+    return inside(text, _spans(_QUOTATION, text))
+
+
+def in_all_capitals_word(text: str) -> Values:
+    """Whether the character lies in a word of capitals alone, two at least."""
+    return inside(text, [span for word, span in _words(text) if len(word) > 1 and word.isupper()])
+
+
+def in_capitalised_word(text: str) -> Values:
+    """Whether the character lies in a capitalised word that does not begin its sentence, as a name; not "I"."""
+    starts = _sentence_starts(text)
+    named = [span for word, span in _words(text) if word[0].isupper() and word[1:2].islower()]
+    return inside(text, [span for span in named if span[0] not in starts])
+
+
+def in_auxiliary_be(text: str) -> Values:
+    """Whether the character lies in an auxiliary verb with a form of "to be": "will be", "could have been"."""
+    return inside(text, _spans(_AUXILIARY_BE, text))
+
+
+def in_number(text: str) -> Values:
+    """Whether the character lies in a number: "7", "-3.14", "1,000", "10:30"; not the 2 of "b2"."""
+    return inside(text, _spans(_NUMBER, text))
+
+
+def is_emoji(text: str) -> Values:
+    """Whether the character is an emoji, or joins or varies one."""
+    return inside(text, _spans(_EMOJI, text))
+
+
+def sentence_start(text: str) -> Values:
+    """Whether the character lies in the first word of a sentence or line."""
+    starts = _sentence_starts(text)
+    return inside(text, [span for _, span in _words(text) if span[0] in starts])
+
+
+def _spans(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in pattern.finditer(text)]
+
+
+def _words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    return ((match.group(), match.span()) for match in _WORD.finditer(text))
+
+
+def _sentence_starts(text: str) -> set[int]:
+    """Where the first word of a sentence may begin."""
+    return {match.end() for match in _SENTENCE.finditer(text)}
