@@ -18,10 +18,11 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
         "capture": ("## Capture", "lstm 1 x 8", "## Not measured"),
         "faults": ("## Faults", "| all |", "## Not measured"),
         "layouts": ("## Layouts", "ours, 12,800 x 8", "## Not measured"),
-        "main-path": ("## Training", "## Dumping", "## Reading", "## Memory", "## Not measured"),
+        "main-path": ("## Dumping", "## Reading", "## Memory", "## Not measured"),
         "peers": ("## Peers", "ours, exact", "## Not measured"),
         "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
         "precision": ("## Precision", "bfloat16", "## Not measured"),
+        "training": ("## Training", "## Training together", "## Not measured"),
         "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),
     }
     assert pages.keys() == headings.keys()

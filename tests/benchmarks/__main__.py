@@ -20,6 +20,7 @@ from tests.benchmarks import (
     reading,
     remote,
     resuming,
+    together,
     training,
     workers,
 )
@@ -45,7 +46,7 @@ PAGES = {
     ),
     "main-path": Page(
         "The main path",
-        {"training": training.run, "dumping": dumping.run, "reading": reading.run, "memory": memory.run},
+        {"dumping": dumping.run, "reading": reading.run, "memory": memory.run},
         ALTERNATED,
         (
             "GPUs: the stages run on the CPU.",
@@ -53,6 +54,16 @@ PAGES = {
             *LOCAL,
             "Other cells than the LSTM, and other sizes: these are the two that the shipped experiments use.",
             "Tools other than PyTorch and NumPy: those are on the peers' page.",
+        ),
+    ),
+    "training": Page(
+        "Training",
+        {"training": training.run, "together": together.run},
+        ALTERNATED,
+        (
+            "GPUs, mixed precision, more than two workers and more than one machine.",
+            "Other cells than the LSTM.",
+            "How good what was trained is.",
         ),
     ),
     "layouts": Page(
