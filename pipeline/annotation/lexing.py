@@ -5,7 +5,12 @@ all is code. A string that does not end is read to the end of its line, or of th
 """
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import PurePosixPath
+
+from pipeline.annotation.signatures import python_headers
+from pipeline.annotation.values import Span
 
 LANGUAGES = ("python", "c_like", "plain")
 SUFFIXES = {
@@ -42,6 +47,8 @@ _C_LIKE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_WHITE = re.compile(r"[\s\ufeff]*+")
+
 
 def language_of(name: str) -> str:
     """The language of a file by its suffix, "plain" when it is none that we know."""
@@ -54,29 +61,36 @@ def regions(text: str, language: str) -> list[str]:
     found = [CODE] * len(text)
     if language == "plain":
         return found
+    strings: list[Span] = []
     for match in (_PYTHON if language == "python" else _C_LIKE).finditer(text):
         kind = match.lastgroup if match.lastgroup != "quotes" else STRING
         if kind is None:  # a word, whose last letters are no string's prefix
             continue
-        if language == "python" and kind == STRING and _opens_a_block(text, match.start(), found):
-            kind = DOC_STRING
+        if kind == STRING:
+            strings.append(match.span())
         found[match.start() : match.end()] = [kind] * (match.end() - match.start())
+    if language == "python":
+        for start, end in _documentation(_blanked(text, found), strings):
+            found[start:end] = [DOC_STRING] * (end - start)
     return found
 
 
 def code_of(text: str, language: str) -> str:
     """The text with a space for every character outside the code; line ends stay."""
-    kinds = regions(text, language)
+    return _blanked(text, regions(text, language))
+
+
+def _blanked(text: str, kinds: Sequence[str]) -> str:
     return "".join(c if kind == CODE or c == "\n" else " " for c, kind in zip(text, kinds, strict=True))
 
 
-def _opens_a_block(text: str, start: int, found: list[str]) -> bool:
-    """Whether a string is the first thing of its line, and of the text or of a block that a colon opened."""
-    place = start - 1
-    while place >= 0 and text[place] in " \t":
-        place -= 1
-    if place >= 0 and text[place] != "\n":
-        return False
-    while place >= 0 and (text[place].isspace() or found[place] == LINE_COMMENT):
-        place -= 1
-    return place < 0 or (text[place] == ":" and found[place] == CODE)
+def _documentation(code: str, strings: Sequence[Span]) -> list[Span]:
+    """The strings that open the text or follow the header of a def or class; comments may stand between."""
+    starts = [start for start, _ in strings]
+    found = []
+    for end in (0, *(end for _, _, end in python_headers(code))):
+        place = bisect_left(starts, end)
+        white = _WHITE.match(code, end)
+        if place < len(starts) and white and starts[place] <= white.end():
+            found.append(strings[place])
+    return found

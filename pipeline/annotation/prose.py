@@ -6,14 +6,15 @@ What only the rest of a word or phrase decides (whether all of a word is capital
 import re
 from collections.abc import Iterator
 
-from pipeline.annotation.values import Values, inside
+from pipeline.annotation.values import Span, Values, inside
 
 _URL = re.compile(r"(?:https?://|www\.)\S*[^\s.,;:!?)\]\"'”’]")
 _HASHTAG = re.compile(r"(?<!\w)#(?=\w*[^\W\d_])\w+")
 _MENTION = re.compile(r"(?<![\w@])@\w+")
 _QUOTATION = re.compile(r"\"[^\"\n]*\"?|“[^”\n]*”?")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_NUMBER = re.compile(r"(?<![\w])[+-]?\d+(?:[.,:]\d+)*")
+_WORDLIKE = re.compile(r"\w++(?:[.,:]\w++)*+")
+_DIGITS = re.compile(r"\d++(?:[.,:]\d++)*+")
 _SENTENCE = re.compile(r"(?:\A|(?<=\n)|(?<=[.!?…])[\"'”’)\]]*\s+)[\s\"'“‘(\[]*")
 _AUXILIARY_BE = re.compile(
     r"\b(?:will|would|shall|should|can|could|may|might|must|has|have|had|is|are|am|was|were|[a-z]+['’](?:ll|d|ve|s|re|m))"
@@ -31,12 +32,12 @@ def in_url(text: str) -> Values:
 
 def in_hashtag(text: str) -> Values:
     """Whether the character lies in a hashtag, its # included: "#ok", not "#1" nor "a#b"."""
-    return inside(text, _spans(_HASHTAG, text))
+    return inside(text, _outside_urls(_HASHTAG, text))
 
 
 def in_mention(text: str) -> Values:
     """Whether the character lies in a mention, its @ included: "@ann", not "a@b"."""
-    return inside(text, _spans(_MENTION, text))
+    return inside(text, _outside_urls(_MENTION, text))
 
 
 def in_quotation(text: str) -> Values:
@@ -62,8 +63,12 @@ def in_auxiliary_be(text: str) -> Values:
 
 
 def in_number(text: str) -> Values:
-    """Whether the character lies in a number: "7", "-3.14", "1,000", "10:30"; not the 2 of "b2"."""
-    return inside(text, _spans(_NUMBER, text))
+    """Whether the character lies in a number: "7", "-3.14", "1,000", "10:30"; not in "b2", "3rd", "v1.2"."""
+    numbers = [span for span in _outside_urls(_WORDLIKE, text) if _DIGITS.fullmatch(text, *span)]
+    signed = (
+        text[start - 1 : start] in ("+", "-") and not text[start - 2 : start - 1].isalnum() for start, _ in numbers
+    )
+    return inside(text, ((start - sign, end) for (start, end), sign in zip(numbers, signed, strict=True)))
 
 
 def is_emoji(text: str) -> Values:
@@ -77,12 +82,19 @@ def sentence_start(text: str) -> Values:
     return inside(text, [span for _, span in _words(text) if span[0] in starts])
 
 
-def _spans(pattern: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+def _spans(pattern: re.Pattern[str], text: str) -> list[Span]:
     return [match.span() for match in pattern.finditer(text)]
 
 
-def _words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    return ((match.group(), match.span()) for match in _WORD.finditer(text))
+def _words(text: str) -> Iterator[tuple[str, Span]]:
+    return ((text[start:end], (start, end)) for start, end in _outside_urls(_WORD, text))
+
+
+def _outside_urls(pattern: re.Pattern[str], text: str) -> Iterator[Span]:
+    place = 0
+    for start, end in [*_spans(_URL, text), (len(text), len(text))]:
+        yield from (match.span() for match in pattern.finditer(text, place, start))
+        place = end
 
 
 def _sentence_starts(text: str) -> set[int]:

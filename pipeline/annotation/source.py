@@ -17,15 +17,9 @@ from pipeline.annotation.lexing import (
     code_of,
     regions,
 )
+from pipeline.annotation.signatures import c_like_signatures, python_signatures
 from pipeline.annotation.values import Values, inside
 
-_PYTHON_SIGNATURE = re.compile(r"\bdef\s+\w+\s*\((?:[^()]|\([^()]*\)){0,2000}\)[^:\n]*:")
-# A name after a type: a word that is no keyword, or the end of a generic or an array.
-_C_SIGNATURE = re.compile(
-    r"(?:\b(?!(?:new|return|throw|else|case|in|of|yield|await|assert|goto)\b)[\w$]+|[>\]*&])\s+[*&]*"
-    r"(?P<signature>(?!(?:if|for|while|switch|catch|synchronized|sizeof)\b)[\w$]+\s*\((?:[^()]|\([^()]*\)){0,2000}\)"
-    r"(?:\s*throws\s+[\w$.,\s]+?)?\s*[{;])"
-)
 _AT = re.compile(r"@\w[\w.]*")
 _LICENCE = re.compile(r"licen[cs]e|copyright", re.IGNORECASE)
 
@@ -78,12 +72,10 @@ def in_doc_comment(text: str, language: str) -> Values:
 def in_method_signature(text: str, language: str) -> Values:
     """Whether the character lies in a signature: in Python from def to its colon; else from the name to { or ;.
 
-    A name that follows a type, then its parameters (brackets in brackets once), then perhaps throws.
+    A method is a name with parentheses after a type or modifiers, or before a {; not a call, nor what is assigned.
     """
-    code = code_of(text, language)
-    if language == "python":
-        return inside(text, [match.span() for match in _PYTHON_SIGNATURE.finditer(code)])
-    return inside(text, [match.span("signature") for match in _C_SIGNATURE.finditer(code)])
+    find = python_signatures if language == "python" else c_like_signatures
+    return inside(text, find(code_of(text, language)))
 
 
 def after_at(text: str, language: str) -> Values:

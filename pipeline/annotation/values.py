@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 Values = list[float | None]
+Span = tuple[int, int]  # the first character, and the one after the last
 
 
-def inside(text: str, spans: Iterable[tuple[int, int]]) -> Values:
+def inside(text: str, spans: Iterable[Span]) -> Values:
     """1 from each start up to its end, 0 elsewhere."""
     values: Values = [0.0] * len(text)
     for start, end in spans:

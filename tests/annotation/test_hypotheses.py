@@ -50,7 +50,7 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("a http://b.c/d?e. f", "0 0 " + "1 " * 14 + "0 0 0"),
         ("(www.x.y)", "0 1 1 1 1 1 1 1 0"),
     ],
-    "in_hashtag": [("#a1 #1 b#c", "1 1 1 0 0 0 0 0 0 0")],
+    "in_hashtag": [("#a1 #1 b#c", "1 1 1 0 0 0 0 0 0 0"), ("www.a/#b", "0 " * 8)],
     "in_mention": [("@ab: c@d", "1 1 1 0 0 0 0 0")],
     "in_quotation": [
         ('a "b" c', "0 0 1 1 1 0 0"),
@@ -58,7 +58,11 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("'b' don't", "0 0 0 0 0 0 0 0 0"),
         ('"a\nb', "1 1 0 0"),
     ],
-    "in_all_capitals_word": [("AB A b OK's", "1 1 0 0 0 0 0 0 0 0 0"), ("RT NO!", "1 1 0 1 1 0")],
+    "in_all_capitals_word": [
+        ("AB A b OK's", "1 1 0 0 0 0 0 0 0 0 0"),
+        ("RT NO!", "1 1 0 1 1 0"),
+        ("www.AB", "0 " * 6),
+    ],
     "in_capitalised_word": [
         ("The man Al. Bo I am Di", "0 0 0 0 0 0 0 0 1 1 0 0 0 0 0 0 0 0 0 0 1 1"),
         ("is USA", "0 0 0 0 0 0"),
@@ -68,7 +72,11 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
         ("I'd not have been", "1 " * 17),
         ("to be", "0 0 0 0 0"),
     ],
-    "in_number": [("b2 -3.5 1,000.", "0 0 0 1 1 1 1 0 1 1 1 1 1 0")],
+    "in_number": [
+        ("b2 -3.5 1,000.", "0 0 0 1 1 1 1 0 1 1 1 1 1 0"),
+        ("3rd v1.2", "0 " * 8),
+        ("www.a.b/9 1", "0 " * 10 + "1"),
+    ],
     "is_emoji": [("a\U0001f600!\u2764\ufe0f1", "0 1 0 1 1 0")],
     "sentence_start": [
         ("Ab c. De\nfg", "1 1 0 0 0 0 1 1 0 1 1"),
@@ -102,7 +110,12 @@ IN_CODE: dict[tuple[str, str], list[str]] = {
     ("in_block_comment", "c_like"): ["/*a*/b//c", "11111....", '/**/"/*"', "1111...."],
     ("in_doc_comment", "c_like"): ["/**a*/b/*c*/", "111111......", "/**/a", "....."],
     ("in_doc_comment", "python"): ["'a'", "111", "x='a'", "....."],
-    ("in_method_signature", "python"): ["def f(a=(1)): g()", "1111111111111...."],
+    ("in_method_signature", "python"): [
+        "def f(a=(1)): g()",
+        "1111111111111....",
+        "def f(a={1: 2}) -> b[1:2]: c",
+        "11111111111111111111111111..",
+    ],
     ("in_method_signature", "c_like"): [
         "int f(int a) {g(b);}",
         "....1111111111......",
@@ -112,6 +125,14 @@ IN_CODE: dict[tuple[str, str], list[str]] = {
         "........1111111111111",
         "x = new A(b) {",
         "..............",
+        "x = a && f(b);",
+        "..............",
+        "default: f(x); a.b(c);",
+        "......................",
+        "class A { A(B c) {} }",
+        "..........11111111...",
+        "f(new A() { void g() { } });",
+        ".................11111......",
     ],
     ("after_at", "c_like"): ['@A.b c "@d"', "1111......."],
     ("in_licence_header", "c_like"): ["/*Licence*/ a//licence", "11111111111..........."],
@@ -131,6 +152,7 @@ def test_strings_and_comments_over_lines() -> None:
     python = 'def f():\n  # why\n  """It\'s\n  #no"""\n  return \'a\nc\'\n'
     doc = HYPOTHESES["in_doc_comment"].of(python, "python")
     assert "".join(c for c, value in zip(python, doc, strict=True) if value) == '"""It\'s\n  #no"""'
+    assert not any(HYPOTHESES["in_doc_comment"].of("a = {1:\n  'b'}\nif a:\n  'c'\n", "python"))
     string = HYPOTHESES["in_string"].of(python, "python")
     assert "".join(c for c, v in zip(python, string, strict=True) if v) == '"""It\'s\n  #no"""\'a\''
 
