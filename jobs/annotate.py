@@ -8,6 +8,8 @@ from pipeline.annotation.lexing import language_of
 from pipeline.annotation.rows import annotation_rows
 from pipeline.corpus.rows import texts_of
 from pipeline.storage.shards import read_shards, write_shard
+from schemas.errors import UsageError
+from schemas.experiment import Experiment
 from schemas.manifest import StoredObject
 from schemas.scores import ANNOTATIONS
 from schemas.stages import hypothesis_unit
@@ -18,7 +20,7 @@ def units(run: Run) -> list[Unit]:
     """One unit for each hypothesis, a piece for each shard of `steps`."""
     shards = step_shards(run, "probe")
     names = run.experiment.score.hypotheses
-    language = language_of_run(run)
+    language = language_of_texts(run.experiment)
     return [
         Unit(
             hypothesis_unit(name),
@@ -36,14 +38,25 @@ def work(piece: Piece) -> list[StoredObject]:
     run, hypothesis = piece.run, str(piece.arguments["hypothesis"])
     shard = step_shards(run, "probe")[piece.index]
     steps = read_shards(run.folder, [shard], ["sequence", "token", "char", "determined"])
-    rows = annotation_rows(hypothesis, texts_of(steps), language_of_run(run))
+    rows = annotation_rows(hypothesis, texts_of(steps), language_of_texts(run.experiment))
     partition = {"run": run.id, "hypothesis": hypothesis}
     return [write_shard(run.folder, ANNOTATIONS, partition, piece.index, [rows], piece.fingerprint)]
 
 
-def language_of_run(run: Run) -> str:
+def check_hypotheses(experiment: Experiment) -> None:
+    """Raise UsageError for an unknown hypothesis, or one about code where nothing tells the files' language."""
+    for name in experiment.score.hypotheses:
+        reads_code, asked = find_hypothesis(name).reads_code, experiment.score.language
+        is_told = asked != "auto" or language_of_texts(experiment) != "plain"
+        if reads_code and not is_told and isinstance(experiment.task, TextSettings):
+            raise UsageError(
+                f"{name} reads code, and the files' names do not tell the language: set score.language to "
+                '"python", "c_like" or "plain"'
+            )
+
+
+def language_of_texts(experiment: Experiment) -> str:
     """What hypotheses about code read the texts as: as the experiment says, or by the files' suffixes."""
-    experiment = run.experiment
     if experiment.score.language != "auto":
         return experiment.score.language
     if not isinstance(experiment.task, TextSettings):

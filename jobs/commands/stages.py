@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from jobs.annotate import check_hypotheses
 from jobs.answer import print_answer
 from jobs.commands.output import print_table
 from jobs.context import Run, find_run
@@ -13,7 +14,6 @@ from jobs.placement import HERE, Placement, parse_gpus, parse_together
 from jobs.run import STAGES, run_stages
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
-from pipeline.annotation.hypotheses import find_hypothesis
 from schemas.errors import UsageError
 from schemas.experiment import Experiment
 from schemas.redact import redact
@@ -66,8 +66,7 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     experiment = _experiment(options)
     if experiment.network and only == ["dump"]:
         only = NAMES[: NAMES.index("dump") + 1]
-    for hypothesis in experiment.score.hypotheses:
-        find_hypothesis(hypothesis)  # an unknown one is an error before anything is written
+    check_hypotheses(experiment)  # before anything is written
     keep_freed_memory()
     found = find_run(experiment, options.root, code_folder(options.experiment), _placement(options))
     if options.plan:

@@ -41,8 +41,8 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Training together",
         method=(
-            f"The train stage of a {sizes.network} LSTM on Python source: {sizes.updates} updates of {sizes.batch} "
-            "windows after as many that are not timed, each worker on one thread; starting Ray is not timed. "
+            f"The train stage of a {sizes.network} LSTM on Python source: {sizes.updates} updates of "
+            f"{sizes.batch} windows after as many that are not timed, a thread each; starting Ray is not timed. "
             f"{sizes.rounds} alternations."
         ),
         header=("way", "k characters/s", "of the plain loop"),

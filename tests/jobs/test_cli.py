@@ -269,6 +269,7 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "counting", "--set", "training.stepz=4"], "unknown key training.stepz: did you mean training.steps?"),
     (["run", "counting", "--set", "training.steps=many"], "training.steps should be a valid integer, not 'many'"),
     (["run", "counting", "--set", "task.maximum=0"], "task.maximum should be greater than 0, not 0"),
+    (["run", "python_source", "--set", 'task.files=["{stdlib}/*.txt"]'], "set score.language to"),
     (["run", "counting", "--data-parallel", "2:1"], "takes a number of workers or a range, as 4 or 2:8"),
     (["run", "counting", "--data-parallel", "2", "--runner", "local"], "leave --runner local out"),
     (["run", "counting", "--gpus-per-worker", "0.7"], "a share 1/k, as 0.5 or 0.25"),

@@ -24,8 +24,8 @@ LOCAL, RAY = ["--runner", "local"], ["--workers", "2"]
 DEAF = """
 import time
 from jobs import interruption
-interruption.SECONDS = {patience}
-with interruption.interruptible():
+
+def deaf():
     told = False
     while True:
         try:
@@ -35,6 +35,13 @@ with interruption.interruptible():
             time.sleep(60)
         except KeyboardInterrupt:
             print("heard", flush=True)
+
+interruption.SECONDS = {patience}
+with interruption.interruptible():
+    try:
+        deaf()
+    except KeyboardInterrupt:  # the second signal, when it comes just after the first was heard: as in main()
+        interruption.end()
 """
 
 

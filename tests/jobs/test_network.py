@@ -88,7 +88,10 @@ def test_every_value_is_the_networks_own(folder: Path) -> None:
 
 def test_a_run_goes_on_to_scores_and_answers(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_stranger(folder)
-    write_experiment(folder, more='checkpoint = 500\n[score]\nhypotheses = ["bracket_depth", "in_comment"]\n')
+    write_experiment(
+        folder,
+        more='checkpoint = 500\n[score]\nhypotheses = ["bracket_depth", "in_comment"]\nlanguage = "python"\n',
+    )
     assert main(["run", "stranger.toml", "--runner", "local", "--root", "lake"]) == 0
     out = capsys.readouterr().out
     assert "lstm-2x7-imported" in out
@@ -174,6 +177,7 @@ def test_a_tokenizer_gives_steps_of_several_characters(folder: Path, capsys: pyt
     )
     (folder / "vocabulary.json").write_text(json.dumps([*CHARACTERS[2:], "return", "    "]))
     words = ["--tokenizer", "pieces:cut", "--set", 'score.hypotheses=["bracket_depth"]', "--name", "pieces"]
+    words += ["--set", "score.language=python"]
     assert main([*flags(), *words]) == 0
     lake = pipeline.open("lake")
     chars = lake.fetch("select char from steps order by sequence, step")["char"].to_pylist()
