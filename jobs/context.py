@@ -1,15 +1,16 @@
 """A run: an experiment in a lake, under the id that its fingerprint gives it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
 from jobs.network import Network, make_module, open_network, read_vocabulary
 from jobs.placement import HERE, Placement
+from jobs.texts import check_readable, survey_text, text_vocabulary
 from pipeline.corpus.rows import encoded_sequence
+from pipeline.corpus.survey import Survey, alphabet, divide
 from pipeline.sampling.write import prompt_tokens
-from pipeline.storage.documents import digest_documents, read_documents
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import Journal, prepare_lake, read_manifest, read_run, run_folder
 from pipeline.storage.sealed import seal
@@ -17,7 +18,7 @@ from pipeline.tasks import make_task
 from pipeline.tasks.task import Task
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas import FORMAT_VERSION
-from schemas.corpus import Document
+from schemas.corpus import SPLITS
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 from schemas.experiment import Experiment, ImportedModel, ModelSpec
 from schemas.fingerprint import fingerprint
@@ -37,6 +38,11 @@ class Run:
     imported: ImportedModel | None = None  # the network that came ready, None when the run trains its own
     code: str = "."  # the folder that such a network's Python is imported from, here and in workers
     placement: Placement = HERE  # of training; decides nothing about what is trained
+    surveyed: Survey | None = field(default=None, compare=False, repr=False)  # of a text; it stays with the driver
+
+    def __getstate__(self) -> dict[str, object]:
+        """What travels to workers."""
+        return {**self.__dict__, "surveyed": None}
 
     @property
     def id(self) -> str:
@@ -62,19 +68,31 @@ class Run:
         """The lake."""
         return Folder(self.root)
 
+    @property
+    def text(self) -> TextSettings | None:
+        """The settings of a text; None for a task that makes its own sequences."""
+        return self.experiment.task if isinstance(self.experiment.task, TextSettings) else None
+
     def task(self) -> Task:
-        """The task, with its files read. Raises UsageError when they are not those that the run began with."""
-        documents = documents_of(self.experiment)
-        if documents and digest_documents(documents) != self.inputs:
+        """The task that makes the sequences, which a text has none of."""
+        return make_task(self.experiment.task)
+
+    def survey(self) -> Survey:
+        """The survey of a text. Raises UsageError when its files are not those that the run began with."""
+        assert self.text is not None
+        survey = survey_text(self.text) if self.surveyed is None else self.surveyed
+        if survey.digest != self.inputs:
             raise UsageError(f"the files of {self.experiment.name} have changed since the run began: run it again")
-        return make_task(self.experiment.task, documents)
+        return survey
 
     def vocabulary(self) -> Vocabulary:
-        """What the tokens stand for: the train split's characters, or an imported network's own.
+        """What the tokens stand for: the task's or text's characters, or an imported network's own.
 
         Raises UsageError when the vocabulary is not the one that the run began with.
         """
         corpus, settings = self.experiment.corpus, self.experiment.network
+        if settings is None and self.text:
+            return text_vocabulary(self.text, alphabet(self.survey(), self.text))
         if settings is None:
             return Vocabulary(self.task().alphabet(corpus.seed, corpus.train))
         vocabulary = read_vocabulary(settings, self.code)
@@ -115,11 +133,6 @@ class Run:
         return found
 
 
-def documents_of(experiment: Experiment) -> list[Document]:
-    """The files that an experiment's task reads; none for a task that makes its own sequences."""
-    return read_documents(experiment.task) if isinstance(experiment.task, TextSettings) else []
-
-
 def find_run(experiment: Experiment, root: str, code: str = ".", placement: Placement = HERE) -> Run:
     """The run that an experiment is in a lake; nothing is written.
 
@@ -132,47 +145,61 @@ def find_run(experiment: Experiment, root: str, code: str = ".", placement: Plac
     Raises UsageError when its files hold too few sequences, or characters outside the vocabulary, or its network
     cannot be dumped.
     """
-    documents = documents_of(experiment)
-    task = make_task(experiment.task, documents)
+    text = experiment.task if isinstance(experiment.task, TextSettings) else None
+    survey = survey_text(text) if text else None
     network = open_network(experiment.network, code) if experiment.network else None
-    inputs = digest_documents(documents) if documents else None
+    inputs = None if survey is None else survey.digest
     imported = network.imported if network else None
-    run = Run(whole_root(root), experiment, inputs, imported, code, placement)
-    return checked_run(run, task, network.vocabulary if network else None)
+    run = Run(whole_root(root), experiment, inputs, imported, code, placement, survey)
+    return checked_run(run, network.vocabulary if network else None)
 
 
-def checked_run(run: Run, task: Task, vocabulary: Vocabulary | None) -> Run:
-    """A run whose corpus is there and can be encoded; without a probe size, all that the task holds is dumped.
+def checked_run(run: Run, vocabulary: Vocabulary | None) -> Run:
+    """A run whose corpus is there and can be encoded, with the sizes of its splits.
 
     Raises UsageError when it is not so; `vocabulary` is an imported network's.
     """
-    experiment, corpus = run.experiment, run.experiment.corpus
     if run.imported:
         try:
-            experiment.check_signals(run.imported.spec.cell)
-            experiment.check_layers(run.imported.spec.layers)
+            run.experiment.check_signals(run.imported.spec.cell)
+            run.experiment.check_layers(run.imported.spec.layers)
         except ValueError as error:
             raise UsageError(str(error)) from None
-        if not corpus.probe and task.available is not None:
-            rest = max(1, task.available - corpus.train - corpus.valid)
-            corpus = corpus.model_copy(update={"probe": rest})
-            run = replace(run, experiment=experiment.model_copy(update={"corpus": corpus}))
-    wanted = corpus.train + corpus.valid + corpus.probe
-    if task.available is not None and wanted > task.available:
-        raise UsageError(
-            f"the corpus holds {task.available} sequences, and train + valid + probe ask for {wanted}: lower "
-            "corpus.train, corpus.valid or corpus.probe, or give more files"
-        )
-    if vocabulary is None and task.available is not None:  # files may hold what training never saw
-        vocabulary = Vocabulary(task.alphabet(corpus.seed, corpus.train))
-    if vocabulary is not None:
-        numbers = range(0 if run.imported else corpus.train, wanted)
-        for number in numbers if task.available is not None else numbers[:SAMPLE]:
-            encoded_sequence(task.sequence(corpus.seed, number), vocabulary, number)
+    run = _checked_text(run, vocabulary) if run.text else _checked_task(run, vocabulary)
+    experiment = run.experiment
     if experiment.sample.length:  # a prompt that cannot be read should not be found out after the training
-        known = vocabulary or Vocabulary(task.alphabet(corpus.seed, corpus.train))
-        prompt_tokens(experiment.sample.prompt, known)
+        prompt_tokens(experiment.sample.prompt, vocabulary or run.vocabulary())
     return run
+
+
+def _checked_text(run: Run, vocabulary: Vocabulary | None) -> Run:
+    assert run.text is not None
+    experiment, survey = run.experiment, run.survey()
+    if vocabulary is None and len(survey):
+        alphabet(survey, run.text)
+    division = divide(survey, run.text, experiment.corpus, experiment.rest)
+    if vocabulary:
+        check_readable(run.text, survey, division, vocabulary)
+    sizes = {split: division.size(split) for split in SPLITS}
+    return _with_sizes(run, sizes)
+
+
+def _checked_task(run: Run, vocabulary: Vocabulary | None) -> Run:
+    """The splits of a task; without a probe size, all that it holds is dumped."""
+    task, corpus = run.task(), run.experiment.corpus
+    if run.imported and not corpus.probe and task.available is not None:
+        run = _with_sizes(run, {"probe": max(1, task.available - corpus.train - corpus.valid)})
+        corpus = run.experiment.corpus
+    wanted = corpus.train + corpus.valid + corpus.probe
+    if vocabulary is not None:
+        for number in range(wanted if task.available is not None else min(wanted, SAMPLE)):
+            encoded_sequence(task.sequence(corpus.seed, number), vocabulary, number)
+    return run
+
+
+def _with_sizes(run: Run, sizes: dict[str, int]) -> Run:
+    corpus = run.experiment.corpus.model_copy(update=sizes)
+    return replace(run, experiment=run.experiment.model_copy(update={"corpus": corpus}))
 
 
 def whole_root(root: str) -> str:

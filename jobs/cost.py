@@ -14,13 +14,13 @@ import torch
 
 from jobs.context import Run
 from jobs.dump import pieces_of, values_per_step
-from jobs.generate import SEQUENCES_PER_SHARD
+from jobs.generate import some_rows
 from jobs.progress import short
 from jobs.trial import Trial, peak_memory, try_dump
-from pipeline.corpus.rows import encoded_sequence, sequences_of, split_range, step_rows
+from pipeline.corpus.pieces import SEQUENCES_PER_SHARD
+from pipeline.corpus.rows import sequences_of, split_range
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import LAKE, read_manifest
-from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.trainer import Trainer
 from schemas.corpus import SPLITS
 from schemas.stages import expected_units
@@ -78,18 +78,19 @@ def _state(run: Run, stage: str) -> str:
 
 
 def _mean_steps(run: Run) -> dict[str, float]:
-    task, corpus = run.task(), run.experiment.corpus
-    vocabulary = run.vocabulary() if run.imported else None  # its tokenizer decides what a step is
-    means = {}
-    for split in SPLITS:
-        some = [(number, task.sequence(corpus.seed, number)) for number in split_range(corpus, split)[:SAMPLE]]
-        steps = (len(encoded_sequence(s, vocabulary, n)) if vocabulary else len(s.text) for n, s in some)
-        means[split] = sum(steps) / max(1, len(some))
-    return means
+    vocabulary, sizes = run.vocabulary(), _sizes(run)
+    return {
+        split: len(some_rows(run, vocabulary, split, SAMPLE)) / min(size, SAMPLE) if size else 0.0
+        for split, size in sizes.items()
+    }
+
+
+def _sizes(run: Run) -> dict[str, int]:
+    return {split: len(split_range(run.experiment.corpus, split)) for split in SPLITS}
 
 
 def _generate(run: Run, steps: dict[str, float]) -> Cost:
-    sizes = {split: len(split_range(run.experiment.corpus, split)) for split in SPLITS}
+    sizes = _sizes(run)
     pieces = sum(-(-size // SEQUENCES_PER_SHARD) for size in sizes.values())
     rows = sum(steps[split] * size for split, size in sizes.items())
     return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 2e6)
@@ -99,9 +100,8 @@ def _train(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     if run.imported:
         return Cost(1, 1, len(run.network().weights), 0.0)
     settings, models = run.experiment.training, run.models
-    task, corpus = run.task(), run.experiment.corpus
-    vocabulary = Vocabulary(task.alphabet(corpus.seed, min(corpus.train, SAMPLE)))
-    sample = sequences_of(step_rows(task, vocabulary, corpus.seed, range(min(corpus.train, SAMPLE))))
+    vocabulary = run.vocabulary()
+    sample = sequences_of(some_rows(run, vocabulary, "train", SAMPLE))
     torch.set_num_threads(1)  # as the stage does
     seconds, weights = 0.0, 0
     timed: dict[tuple[object, ...], float] = {}
@@ -160,7 +160,7 @@ def _score(run: Run, steps: dict[str, float]) -> Cost:
 
 
 def _extrapolate(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
-    if run.imported or run.task().sizes is None:
+    if not expected_units("extrapolate", run.record):
         return Cost(0, 0, 0, 0)
     models, settings = len(run.models), run.experiment.extrapolate
     asked = models * settings.maximum * settings.samples

@@ -103,7 +103,7 @@ def dump_module(
     experiment = parse_experiment(document, "dump_module")
     inputs = fingerprint([list(sequence) for sequence in sequences])
     run = LiveRun(whole_root(root), experiment, inputs, network.imported, live=network, sequences=sequences)
-    complete = checked_run(run, run.task(), texts)
+    complete = checked_run(run, texts)
     _run(complete)
     return complete.id
 

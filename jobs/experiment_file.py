@@ -28,6 +28,7 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{name} is not TOML: {error}") from None
     _anchor(document, code_folder(name))
+    _read_definitions(document, code_folder(name))
     return _parsed(document, overrides, name)
 
 
@@ -65,6 +66,7 @@ def _parsed(document: dict[str, Any], overrides: Sequence[str], source: str) -> 
     for override in overrides:
         _lay_over(document, override)
     _anchor(document, str(Path.cwd()))
+    _read_definitions(document, str(Path.cwd()))
     return parse_experiment(document, source)
 
 
@@ -79,6 +81,19 @@ def _anchor(document: dict[str, Any], folder: str) -> None:
     if isinstance(task, dict) and isinstance(task.get("files"), list):
         files = [_anchored(path, folder) if isinstance(path, str) else path for path in task["files"]]
         task["files"] = [f"{path}/**" if isinstance(path, str) and Path(path).is_dir() else path for path in files]
+
+
+def _read_definitions(document: dict[str, Any], folder: str) -> None:
+    """Put the source of the user's own hypotheses into the experiment, so that it travels to workers and lake."""
+    score = document.get("score")
+    for one in score.get("define", []) if isinstance(score, dict) else []:
+        python = one.get("python") if isinstance(one, dict) else None
+        if isinstance(python, str) and ":" in python and not one.get("source"):
+            path = Path(folder, python.rpartition(":")[0])
+            try:
+                one["source"] = path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"score.define: cannot read {path}: {error}") from None
 
 
 def _anchored(path: str, folder: str) -> str:

@@ -9,12 +9,12 @@ from pipeline.extrapolation.extrapolate import extrapolate
 from pipeline.storage.shards import write_shard
 from schemas.manifest import StoredObject
 from schemas.scores import EXTRAPOLATION
-from schemas.stages import WHOLE
+from schemas.stages import WHOLE, expected_units
 
 
 def units(run: Run) -> list[Unit]:
     """One unit, a piece for each model; none for a task without sizes, nor for a network trained elsewhere."""
-    if run.imported or run.task().sizes is None:
+    if not expected_units("extrapolate", run.record):
         return []
     last = run.experiment.training.steps
     models = [model.name for model in run.models]

@@ -21,7 +21,7 @@ from pipeline.models.network import (
     spec_of,
     weights_of,
 )
-from pipeline.storage.documents import read_file
+from pipeline.storage.sources import read_file
 from pipeline.tasks.vocabulary import NETWORK_LACKS, Vocabulary, parse_vocabulary
 from schemas.errors import UsageError
 from schemas.experiment import ImportedModel, NetworkSettings

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.context import Run
+from jobs.defined import is_yes_no
 from jobs.publish import Piece, Stage, Unit
-from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.scoring.rows import score_rows
 from pipeline.storage.shards import read_shards, write_shard
 from schemas.experiment import ModelSpec
@@ -42,11 +42,11 @@ def work(piece: Piece) -> list[StoredObject]:
     # Annotations lie in the order of (sequence, step): a sequence's first row is enough to find its steps.
     numbers, starts = np.unique(said["sequence"].to_numpy(), return_index=True)
     dump = run.manifest("dump", checkpoint_unit(model.name, checkpoint))
+    yes_no = is_yes_no(run.experiment, hypothesis)
     tables = []
     for layer in range(model.layers):
         shape = len(values), model.hidden_size
         for signal, matrix in _layer_signals(run, dump, layer, shape, numbers, starts).items():
-            yes_no = find_hypothesis(hypothesis).yes_no
             tables.append(score_rows(layer, signal, matrix, values, yes_no=yes_no))
     rows = pa.concat_tables(tables).sort_by([(name, "ascending") for name in SCORES.sort_by])
     partition = {"run": run.id, "hypothesis": hypothesis, "model": model.name, "checkpoint": checkpoint}

@@ -10,9 +10,10 @@ from torch import nn
 
 from jobs.context import Run
 from jobs.dump import dump_sequences
+from jobs.generate import some_rows
 from jobs.publish import Piece
 from jobs.train import read_model
-from pipeline.corpus.rows import sequences_of, split_range, step_rows
+from pipeline.corpus.rows import sequences_of
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import LAKE, prepare_lake, read_manifest
 from pipeline.tasks.vocabulary import Vocabulary
@@ -34,8 +35,7 @@ class Trial:
 def try_dump(run: Run, spec: ModelSpec, checkpoint: int, sequences: int) -> Trial:
     """Dump the first probe sequences of a run, with the weights it has, or first weights if it has none yet."""
     model, vocabulary = _model(run, spec, checkpoint)
-    numbers = split_range(run.experiment.corpus, "probe")[:sequences]
-    probe = sequences_of(step_rows(run.task(), vocabulary, run.experiment.corpus.seed, numbers))
+    probe = sequences_of(some_rows(run, vocabulary, "probe", sequences))
     with tempfile.TemporaryDirectory() as root:
         there = replace(run, root=root)
         prepare_lake(there.folder)

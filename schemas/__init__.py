@@ -1,7 +1,7 @@
 """Nouns at rest: the whole data model on one screen."""
 
 from schemas.activations import ACTIVATIONS, PREDICTIONS
-from schemas.corpus import STEPS
+from schemas.corpus import DOCUMENTS, STEPS
 from schemas.runs import METRICS, MODELS, RUNS
 from schemas.samples import SAMPLES
 from schemas.scores import ANNOTATIONS, EXTRAPOLATION, SCORES
@@ -16,6 +16,7 @@ TABLES: dict[str, Table] = {
         MODELS,
         METRICS,
         STEPS,
+        DOCUMENTS,
         PREDICTIONS,
         ACTIVATIONS,
         ANNOTATIONS,

@@ -15,7 +15,7 @@ SPLITS = ("train", "valid", "probe")
 
 
 class Document(NamedTuple):
-    """A file that a text task reads: its name and its text."""
+    """What a text task reads as one: its name and its text."""
 
     name: str
     text: str
@@ -36,4 +36,20 @@ STEPS = Table(
     ),
     partition_by=("run", "split"),
     sort_by=("sequence", "step"),
+)
+
+DOCUMENTS = Table(
+    name="documents",
+    row="a document of a text",
+    columns=(
+        RUN,
+        SPLIT,
+        Column("document", pa.int32(), "its number in the order of reading, unique within a run"),
+        Column("name", pa.string(), "its file, and its member or line where the file holds many"),
+        Column("characters", pa.int64(), "its length, cleaned", "characters"),
+        Column("sequence", pa.int32(), "the first of its sequences, which cover it from its first character on"),
+        Column("sequences", pa.int32(), "how many it has"),
+    ),
+    partition_by=("run", "split"),
+    sort_by=("document",),
 )

@@ -28,13 +28,13 @@ SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the sig
 class CorpusSettings(Settings):
     """How many sequences, and from which seed.
 
-    Splits follow one another: train, valid, probe. Files are put in an order that the seed decides and cut one by
-    one, so that splits hold different files, but for one at each border. With a [network], train and valid are 0
-    unless they are said, and probe is 0 for text: every sequence that the files hold.
+    Splits follow one another: train, valid, probe. Each document of a text lies in one split alone, which the seed
+    decides. With a [network], train and valid are 0 unless they are said, and probe is 0 for text: every sequence
+    that the files hold.
     """
 
     seed: int = Field(0, ge=0, description="of the sequences")
-    train: int = Field(20_000, ge=0, description="sequences to train on")
+    train: int = Field(20_000, ge=0, description="sequences to train on; 0: all that a text has left")
     valid: int = Field(1_000, ge=0, description="sequences to evaluate while training")
     probe: int = Field(1_000, ge=0, description="sequences whose activations are dumped")
 
@@ -188,10 +188,29 @@ class DumpSettings(Settings):
     )
 
 
+class Definition(Settings):
+    """A hypothesis of one's own: a Python function of the text, or an SQL expression over `steps`."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    python: str = Field("", description="file.py:function, from a text to a number, bool or None a character")
+    sql: str = Field("", description="an expression over the columns of steps, with a number or boolean a row")
+    yes_no: bool = Field(default=False, description="whether it answers yes or no, and is scored by AUC too")
+    source: str = Field("", description="of the Python file; it is read when the experiment is")
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if bool(self.python) == bool(self.sql):
+            raise ValueError(f"score.define {self.name} needs one of python and sql")
+        if self.python and ":" not in self.python:
+            raise ValueError(f"score.define {self.name}: python is file.py:function, not {self.python!r}")
+        return self
+
+
 class ScoreSettings(Settings):
     """Which hypotheses the neurons are measured against."""
 
     hypotheses: list[str] = Field([], description="names of hypotheses; see docs/hypotheses.md")
+    define: list[Definition] = Field([], description="hypotheses of one's own, scored besides")
     language: Literal["auto", "python", "c_like", "plain"] = Field(
         "auto",
         description="what hypotheses about code read the texts as: c_like is Java, C, Go and the like; auto goes "
@@ -202,6 +221,21 @@ class ScoreSettings(Settings):
         max_length=2,
         description="hypotheses that one neuron must follow together to be the run's answer; [] is the first",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_is_defined_is_scored(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("define"), list):
+            return values
+        names = [one.get("name") for one in values["define"] if isinstance(one, dict)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"score.define has a name twice: {names}")
+        listed = list(values.get("hypotheses", []))
+        return {**values, "hypotheses": [*listed, *(name for name in names if name not in listed)]}
+
+    def definition(self, name: str) -> Definition | None:
+        """The definition of a name; None for a shipped hypothesis."""
+        return next((one for one in self.define if one.name == name), None)
 
 
 class ExtrapolateSettings(Settings):
@@ -233,7 +267,7 @@ class Drawing(Settings):
 class Experiment(Settings):
     """A whole experiment."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     revision: str = Field("", description="any word: another word makes another run of the same settings")
     task: TaskSettings
     corpus: CorpusSettings = CorpusSettings()
@@ -267,7 +301,7 @@ class Experiment(Settings):
                 raise ValueError(f"the task {self.task.name} has no end: corpus.probe must be at least 1")
         else:
             for split in ("train", "valid", "probe"):
-                if not getattr(self.corpus, split):
+                if not getattr(self.corpus, split) and split != self.rest:
                     raise ValueError(f"corpus.{split} should be greater than 0, not 0")
         return self
 
@@ -321,6 +355,12 @@ class Experiment(Settings):
         return [imported.spec] if imported else list(self.model.grid())
 
     @property
+    def rest(self) -> str | None:
+        """The split that gets every sequence of a text that the others leave; None: each says how many."""
+        split = "probe" if self.network else "train"
+        return split if self.task.name == "text" and not getattr(self.corpus, split) else None
+
+    @property
     def identity(self) -> dict[str, object]:
         """What decides the models: task, corpus, model, training or network, revision. Files count by content.
 
@@ -328,7 +368,7 @@ class Experiment(Settings):
         """
         decides = {"task", "corpus", "model", "training", "network", "revision"}
         document = self.model_dump(include=decides, exclude_defaults=True)
-        for where in ("files", "include", "exclude", "maximum_bytes"):
+        for where in ("files", "include", "exclude", "maximum_characters"):
             document["task"].pop(where, None)
         for where in ("weights", "vocabulary"):
             document.get("network", {}).pop(where, None)

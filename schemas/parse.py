@@ -17,6 +17,7 @@ from schemas.task_settings import (
     SelectiveCountingSettings,
     Settings,
     StateMemorySettings,
+    SyntheticTweetsSettings,
     TextSettings,
     TokensSettings,
 )
@@ -27,6 +28,7 @@ TASK_SETTINGS: dict[str, type[Settings]] = {
     "state_memory": StateMemorySettings,
     "copying": CopyingSettings,
     "text": TextSettings,
+    "synthetic_tweets": SyntheticTweetsSettings,
 }
 
 

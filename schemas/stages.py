@@ -2,11 +2,11 @@
 
 from schemas.experiment import Experiment
 from schemas.manifest import RunRecord
-from schemas.task_settings import FINITE_TASKS
+from schemas.task_settings import UNSIZED_TASKS
 
 STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate", "sample")
 TABLES_OF = {
-    "generate": ("runs", "steps"),
+    "generate": ("runs", "steps", "documents"),
     "train": ("models", "metrics", "checkpoints"),  # checkpoints are files, not a table
     "dump": ("activations", "predictions"),
     "annotate": ("annotations",),
@@ -50,7 +50,7 @@ def expected_units(stage: str, run: RunRecord) -> list[str]:
             names = experiment.score.hypotheses
             return [f"{hypothesis_unit(n)}/{checkpoint_unit(m, c)}" for n in names for m, c in dumped]
         case "extrapolate":
-            return [] if experiment.network or experiment.task.name in FINITE_TASKS else [WHOLE]
+            return [] if experiment.network or experiment.task.name in UNSIZED_TASKS else [WHOLE]
         case "sample":
             return [WHOLE] if experiment.sample.length else []
         case _:

@@ -41,25 +41,51 @@ class CopyingSettings(Settings):
 
 
 class TextSettings(Settings):
-    """Files as they are."""
+    """Documents as they are: files, members of archives, or lines and rows of files."""
 
     name: Literal["text"]
-    files: list[str] = Field(min_length=1, description="globs or fsspec URIs; {stdlib} is Python's own library")
-    include: list[str] = Field(["*"], description="keep files whose name matches one of these patterns")
-    exclude: list[str] = Field([], description="then drop files whose name matches one of these patterns")
-    maximum_bytes: PositiveInt = Field(50_000_000, description="read files in name order up to this many bytes")
-    window: int = Field(128, ge=0, description="characters of a sequence, 2 or more; 0: a whole file is one")
-    not_utf8: Literal["error", "replace", "skip"] = Field("error", description="what to do with such a file")
+    files: list[str] = Field(
+        min_length=1,
+        description="paths, folders, globs or fsspec URIs, archives too (.tar.gz, .zip); {stdlib} is Python's own "
+        "library",
+    )
+    include: list[str] = Field(["*"], description="keep files whose name or path matches one of these patterns")
+    exclude: list[str] = Field([], description="then drop files whose name or path matches one of these patterns")
+    documents: Literal["file", "line", "jsonl", "csv"] = Field(
+        "file", description="what a document is: a whole file, each of its lines, or each of its rows"
+    )
+    column: str = Field("text", description="of jsonl and csv: where a row has its text")
+    maximum_characters: int = Field(0, ge=0, description="read documents in order up to so many; 0: all")
+    maximum_document: PositiveInt = Field(20_000_000, description="largest document that may be read, in bytes")
+    window: int = Field(128, ge=0, description="characters of a sequence, 2 or more; 0: a whole document is one")
+    not_utf8: Literal["error", "replace", "skip"] = Field(
+        "error",
+        description="what to do with such a document, or with one that holds zero bytes as binary files do",
+    )
     not_ascii: Literal["keep", "replace", "skip"] = Field(
         "keep",
-        description="replace: other characters become \N{REPLACEMENT CHARACTER}; skip: such files are left out",
+        description="replace: other characters become \N{REPLACEMENT CHARACTER}; skip: such documents are left "
+        "out",
     )
+    line_ends: Literal["unix", "keep"] = Field("unix", description="unix: every line ends with a newline alone")
+    tabs: int = Field(0, ge=0, le=16, description="columns that a tab goes to the next multiple of; 0: kept")
+    rare: int = Field(0, ge=0, description="characters seen fewer times in all become \N{REPLACEMENT CHARACTER}")
+    maximum_vocabulary: PositiveInt = Field(1_000, description="more different characters than this are refused")
+    duplicates: Literal["drop", "keep"] = Field("drop", description="drop: of equal documents the first is kept")
+    minimum_length: int = Field(2, ge=2, description="shorter documents are left out, in characters")
 
     @model_validator(mode="after")
     def _a_step_has_a_next(self) -> Self:
         if self.window == 1:
             raise ValueError("task.window is 0 or at least 2: one character has no next one to learn")
         return self
+
+
+class SyntheticTweetsSettings(Settings):
+    """Lines that are made up by rules in the manner of tweets."""
+
+    name: Literal["synthetic_tweets"]
+    maximum_length: int = Field(140, ge=80, description="characters of a line, its newline included")
 
 
 class TokensSettings(Settings):
@@ -69,12 +95,14 @@ class TokensSettings(Settings):
 
 
 FINITE_TASKS = ("text", "tokens")  # the tasks that hold so many sequences and no more
+UNSIZED_TASKS = (*FINITE_TASKS, "synthetic_tweets")  # the tasks that cannot be asked for larger sequences
 TaskSettings = Annotated[
     CountingSettings
     | SelectiveCountingSettings
     | StateMemorySettings
     | CopyingSettings
     | TextSettings
+    | SyntheticTweetsSettings
     | TokensSettings,
     Field(discriminator="name"),
 ]

@@ -48,12 +48,12 @@ def top(options: argparse.Namespace) -> None:
     lake = pipeline.open(options.root)
     run = resolve_run(lake, options.run)
     lake.catalog.require(run, "score")
-    find_hypothesis(options.hypothesis)
     if options.signal and options.signal not in SIGNALS:
         raise unknown("signal", options.signal, SIGNALS)
     scored = lake.fetch("select distinct hypothesis from scores where run = $run", {"run": run})
     names = scored["hypothesis"].to_pylist()
     if options.hypothesis not in names:
+        find_hypothesis(options.hypothesis)
         raise UsageError(f"{run} has no scores for {options.hypothesis}; it has {', '.join(sorted(names))}")
     table = lake.ask(
         "top_neurons",

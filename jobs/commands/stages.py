@@ -3,17 +3,19 @@
 import argparse
 import sys
 
-from jobs.annotate import check_hypotheses
+from jobs.annotate import check_language
 from jobs.answer import print_answer
 from jobs.commands.output import print_table
 from jobs.context import Run, find_run
 from jobs.cost import cost_table
+from jobs.defined import check_hypotheses
 from jobs.experiment_file import code_folder, load_experiment, network_experiment
 from jobs.memory import keep_freed_memory
 from jobs.placement import HERE, Placement, parse_gpus, parse_together
 from jobs.run import STAGES, run_stages
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
+from jobs.texts import text_lines
 from schemas.errors import UsageError
 from schemas.experiment import Experiment
 from schemas.redact import redact
@@ -69,10 +71,14 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     check_hypotheses(experiment)  # before anything is written
     keep_freed_memory()
     found = find_run(experiment, options.root, code_folder(options.experiment), _placement(options))
+    check_language(found)
     if options.plan:
         print_table(cost_table(found, only, 1 if options.runner == "local" else options.workers))
         return found
     _tell(f"{found.id} in {options.root}")
+    if found.text and found.surveyed is not None and {"generate", "train"} & set(only):
+        for line in text_lines(found.text, found.surveyed, found.experiment.corpus):
+            _tell(line)
     with _runner(options) as runner:
         published = run_stages(found, runner, only, options.replace, _tell, wait=options.wait)
     if not published:

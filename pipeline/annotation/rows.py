@@ -1,29 +1,40 @@
 """Rows of `annotations`: a hypothesis over some texts."""
 
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.annotation.hypotheses import find_hypothesis
+from pipeline.annotation.hypotheses import Hypothesis
+from pipeline.annotation.lexing import language_of
 from pipeline.annotation.values import Values
 from schemas.scores import ANNOTATIONS
 
 
-def annotation_rows(hypothesis: str, texts: Mapping[int, Sequence[str]], language: str = "plain") -> pa.Table:
+class Passage(NamedTuple):
+    """Sequences that follow one another in one document, or one that stands alone."""
+
+    sequences: Sequence[int]
+    language: str  # one of `lexing.LANGUAGES`
+
+
+def annotation_rows(
+    hypothesis: Hypothesis, texts: Mapping[int, Sequence[str]], passages: Iterable[Passage] | None = None
+) -> pa.Table:
     """A row for each step of each text, in the order of the texts.
 
     Args:
-        hypothesis: its name.
+        hypothesis: a function of the text.
         texts: the text of each sequence number, step by step: a character each, or what a token stands for. A
             step has the value at its last character.
-        language: of the texts, one of `lexing.LANGUAGES`.
+        passages: which texts are read as one, in the order of the texts; None: each stands alone, as plain text.
     """
-    found = find_hypothesis(hypothesis)
     values: Values = []
-    for steps in texts.values():
-        by_character = found.of("".join(steps), language)
+    for passage in passages if passages is not None else alone(texts, "plain"):
+        steps = list(chain.from_iterable(texts[number] for number in passage.sequences))
+        by_character = hypothesis.of("".join(steps), passage.language)
         ends = accumulate(map(len, steps))
         values += [by_character[end - 1] if text else None for text, end in zip(steps, ends, strict=True)]
     lengths = [len(text) for text in texts.values()]
@@ -33,3 +44,15 @@ def annotation_rows(hypothesis: str, texts: Mapping[int, Sequence[str]], languag
         "value": pa.array(values, pa.float64()),
     }
     return pa.table(columns, schema=ANNOTATIONS.schema)
+
+
+def alone(texts: Iterable[int], language: str) -> Iterator[Passage]:
+    """A passage for each sequence."""
+    return (Passage([number], language) for number in texts)
+
+
+def passages_of(documents: pa.Table, language: str) -> Iterator[Passage]:
+    """A passage for each row of `documents`; the language "auto" goes by the suffix of its name."""
+    columns = (documents[name].to_pylist() for name in ("name", "sequence", "sequences"))
+    for name, first, count in zip(*columns, strict=True):
+        yield Passage(range(first, first + count), language_of(name) if language == "auto" else language)

@@ -1,11 +1,13 @@
 """Rows of `steps` from a task, and encoded sequences from rows of `steps`."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence as Items
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.corpus.gathering import Gathering
 from pipeline.tasks.sequences import Sequences
 from pipeline.tasks.task import Sequence, Task
 from pipeline.tasks.vocabulary import Vocabulary
@@ -28,29 +30,44 @@ def step_rows(task: Task, vocabulary: Vocabulary, seed: int, numbers: Iterable[i
     """
     widths = np.array([len(text) for text in vocabulary.characters])  # characters of a token's text
     ids: list[int] = []
-    lengths: list[int] = []
     tokens: list[np.ndarray] = []
     determined: list[np.ndarray] = []
     for number in numbers:
         sequence = task.sequence(seed, number)
         encoded = encoded_sequence(sequence, vocabulary, number)
         ids.append(number)
-        lengths.append(len(encoded))
         tokens.append(encoded)
         # Step t's target is token t + 1, which begins where token t ends; the last step has none.
         ends = np.cumsum(widths[encoded])
         determined.append((ends >= sequence.determined_from) & (np.arange(len(encoded)) + 1 < len(encoded)))
-    chars = pa.array(vocabulary.characters, pa.string()).take(pa.array(np.concatenate(tokens)))
-    is_last = np.zeros(len(chars), bool)
+    return rows_of_tokens(ids, tokens, vocabulary, np.concatenate(determined))
+
+
+def rows_of_tokens(
+    ids: Items[int], tokens: Items[np.ndarray], vocabulary: Vocabulary, determined: np.ndarray | None = None
+) -> pa.Table:
+    """A row for each step of S sequences, N in all.
+
+    Args:
+        ids: their numbers, (S,).
+        tokens: S arrays (steps,), int32.
+        vocabulary: what the tokens stand for.
+        determined: whether the step's target is determined, (N,); None: nowhere.
+    """
+    lengths = np.array([len(one) for one in tokens])
+    flat = np.concatenate(tokens)
+    chars = pa.array(vocabulary.characters, pa.string()).take(pa.array(flat))
+    is_last = np.zeros(len(flat), bool)
     is_last[np.cumsum(lengths) - 1] = True
     following = pa.concat_arrays([chars[1:], pa.nulls(1, pa.string())])
+    starts = np.cumsum(lengths) - lengths
     columns = {
         "sequence": np.repeat(np.array(ids, np.int32), lengths),
-        "step": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
-        "token": np.concatenate(tokens),
+        "step": (np.arange(len(flat)) - np.repeat(starts, lengths)).astype(np.int32),
+        "token": flat,
         "char": chars,
         "target": pc.if_else(pa.array(is_last), None, following),
-        "determined": np.concatenate(determined),
+        "determined": np.zeros(len(flat), bool) if determined is None else determined,
     }
     return pa.table(columns, schema=STEPS.schema)
 
@@ -64,14 +81,9 @@ def encoded_sequence(sequence: Sequence, vocabulary: Vocabulary, number: int) ->
 
 def sequences_of(rows: pa.Table) -> Sequences:
     """The encoded sequences of rows of `steps`, which lie in the order of (sequence, step)."""
-    numbers = rows["sequence"].to_numpy()
-    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
-    return Sequences(
-        ids=numbers[starts],
-        offsets=np.append(starts, len(numbers)),
-        tokens=rows["token"].to_numpy(),
-        determined=rows["determined"].to_numpy(),
-    )
+    gathered = Gathering(len(rows))
+    gathered.add(rows)
+    return gathered.sequences()
 
 
 def texts_of(rows: pa.Table) -> dict[int, list[str]]:

@@ -13,8 +13,9 @@ class Sequences:
 
     ids: np.ndarray  # (S,) int32: their numbers in the run
     offsets: np.ndarray  # (S + 1,) int64: sequence s is tokens[offsets[s]:offsets[s + 1]]
-    tokens: np.ndarray  # (N,) int32
+    tokens: np.ndarray  # (N,) of whole numbers
     determined: np.ndarray  # (N,) bool: whether the step's target is determined
+    continues: np.ndarray | None = None  # (S,) bool: goes on where the one before ended; None: none does
 
     def __len__(self) -> int:
         """Their number."""
@@ -33,6 +34,7 @@ class Sequences:
             self.offsets[start : stop + 1] - first,
             self.tokens[first:last],
             self.determined[first:last],
+            None if self.continues is None else self.continues[start:stop],
         )
 
     def padded(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

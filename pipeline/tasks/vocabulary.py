@@ -3,16 +3,14 @@ r"""Texts and their tokens: the vocabulary "\nXab" gives a the token 2."""
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from schemas.errors import UsageError
 from schemas.fingerprint import canonical, sha256
 
-LACKS = (
-    "which training never saw: give more training sequences or leave its file out (outside ASCII, "
-    'task.not_ascii = "replace" helps too)'
-)
+LACKS = "which training never saw"
 NETWORK_LACKS = "which the network's vocabulary lacks: leave its file out, or name the network's own tokenizer"
 
 
@@ -23,6 +21,7 @@ class Vocabulary:
     characters: Sequence[str]  # in the order of their tokens; they differ
     tokenizer: Callable[[str], Sequence[int]] | None = None  # None: a token a character
     lacks: str = LACKS  # what to say and type when a text holds something else
+    unknown: str | None = None  # the character that others are read as; None: they are refused
     _tokens: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -35,6 +34,14 @@ class Vocabulary:
     def __len__(self) -> int:
         """Its number of tokens."""
         return len(self.characters)
+
+    @cached_property
+    def _by_code_point(self) -> np.ndarray:
+        """The token of each code point, int32, -1 where there is none."""
+        codes = {ord(text): token for text, token in self._tokens.items() if len(text) == 1}
+        tokens = np.full(max(codes, default=0) + 2, -1, np.int32)
+        tokens[list(codes)] = list(codes.values())
+        return tokens
 
     @property
     def digest(self) -> str:
@@ -54,10 +61,13 @@ class Vocabulary:
                 reason = f"{type(error).__name__}: {error}"
                 raise UsageError(f"{where}: the tokenizer fails with {reason}") from None
             return self.checked(tokens, f"{where}: the tokenizer")
-        try:
-            return np.array([self._tokens[character] for character in text], dtype=np.int32)
-        except KeyError as error:
-            raise UsageError(f"{where} holds the character {error.args[0]!r}, {self.lacks}") from None
+        codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+        found = self._by_code_point.take(codes, mode="clip")  # the last place is no character's
+        if self.unknown is not None:
+            found = np.where(found < 0, np.int32(self._tokens[self.unknown]), found)
+        elif len(found) and found.min() < 0:
+            raise UsageError(f"{where} holds the character {text[int(found.argmin())]!r}, {self.lacks}")
+        return found
 
     def checked(self, tokens: Sequence[int], where: str) -> np.ndarray:
         """Tokens as int32 (steps,). Raises UsageError when there are none, or some the vocabulary lacks."""

@@ -192,7 +192,7 @@ def test_any_text_gets_one_value_a_character(name: str, text: str, language: str
 
 
 def test_rows_follow_the_texts() -> None:
-    rows = annotation_rows("count_a", {7: "aX", 9: "aaX"})
+    rows = annotation_rows(HYPOTHESES["count_a"], {7: "aX", 9: "aaX"})
     assert rows.schema == ANNOTATIONS.schema
     expected = {
         "sequence": [7, 7, 9, 9, 9],
@@ -203,7 +203,7 @@ def test_rows_follow_the_texts() -> None:
 
 
 def test_a_step_of_several_characters_has_the_value_at_its_last() -> None:
-    rows = annotation_rows("count_a", {3: ["aa", "", "a", "Xbb"]})
+    rows = annotation_rows(HYPOTHESES["count_a"], {3: ["aa", "", "a", "Xbb"]})
     assert rows["step"].to_pylist() == [0, 1, 2, 3]
     assert rows["value"].to_pylist() == [2.0, None, 3.0, None]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.annotation.rows import annotation_rows
 from pipeline.dumping.precision import MANTISSA_BITS, round_mantissa
 from pipeline.dumping.unroll import Block, unroll
@@ -128,7 +129,9 @@ def _subject(experiment: Experiment, updates: int, names: tuple[str, ...]) -> Su
         for number, start, stop in zip(sequences.ids, sequences.offsets, sequences.offsets[1:], strict=False)
     }
     hypotheses = {
-        name: annotation_rows(name, texts)["value"].to_numpy().astype(np.float64)  # a NULL becomes NaN
+        name: annotation_rows(find_hypothesis(name), texts)["value"]
+        .to_numpy()
+        .astype(np.float64)  # a NULL becomes NaN
         for name in names
     }
     return Subject(blocks, joined(blocks, model.architecture.layers), hypotheses)

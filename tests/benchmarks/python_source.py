@@ -1,14 +1,15 @@
 """The text that the themes share: windows of 128 characters of Python's own standard library."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import torch
 
-from jobs.context import documents_of
-from pipeline.corpus.rows import sequences_of, split_range, step_rows
+from jobs.context import Run, find_run
+from jobs.generate import some_rows
+from pipeline.corpus.rows import sequences_of
 from pipeline.models.recurrent_lm import RecurrentLM, make_model
-from pipeline.tasks import make_task
 from pipeline.tasks.sequences import Sequences
 from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.trainer import Trainer
@@ -48,17 +49,20 @@ def python_source(
     return parse_experiment(document, "benchmark")
 
 
+@cache
+def _found(experiment: str) -> Run:
+    return find_run(Experiment.model_validate_json(experiment), "memory")
+
+
 def vocabulary_of(experiment: Experiment) -> Vocabulary:
-    """The characters that its training saw."""
-    task = make_task(experiment.task, documents_of(experiment))
-    return Vocabulary(task.alphabet(experiment.corpus.seed, experiment.corpus.train))
+    """The text's characters."""
+    return _found(experiment.model_dump_json()).vocabulary()
 
 
 def read_split(experiment: Experiment, split: str) -> Sequences:
     """A split's sequences as a stage would read them, made in memory."""
-    task = make_task(experiment.task, documents_of(experiment))
-    corpus = experiment.corpus
-    return sequences_of(step_rows(task, vocabulary_of(experiment), corpus.seed, split_range(corpus, split)))
+    run = _found(experiment.model_dump_json())
+    return sequences_of(some_rows(run, run.vocabulary(), split, getattr(experiment.corpus, split)))
 
 
 def first_model(experiment: Experiment) -> RecurrentLM:

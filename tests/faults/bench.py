@@ -81,6 +81,10 @@ class Bench:
             self._undisturbed.append(self._run_undisturbed())
         return self._undisturbed[0]
 
+    def has(self, part: str) -> bool:
+        """Whether the undisturbed run has an object with this in its path."""
+        return any(part in f"/{path}" for path in self.undisturbed.objects)
+
     def new_root(self) -> str:
         """A local lake's root."""
         return str(self.folder / f"lake-{uuid.uuid4().hex[:8]}")

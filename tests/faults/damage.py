@@ -44,11 +44,11 @@ DAMAGES: dict[str, Callable[[Path, Random], None]] = {
     "emptied": _empty,
     "missing": _remove,
 }
-# Parts of the paths of every kind of object there is.
+# Parts of the paths of every kind of object there is; a run has most of them.
 TARGETS = (
-    *(f"{table}/" for stage in STAGES for table in TABLES_OF[stage] if table != "checkpoints"),
+    *(f"/{table}/" for stage in STAGES for table in TABLES_OF[stage] if table != "checkpoints"),
     *("/model.safetensors", "/config.json", "/vocabulary.json"),
-    *("/manifest.json", "/records/", "/plan.json", "/run.json", "_meta/lake.json", "/resume/"),
+    *("/manifest.json", "/records/", "/plan.json", "/run.json", "/_meta/lake.json", "/resume/"),
 )
 
 
@@ -57,9 +57,10 @@ def damaged(how: str) -> Callable[[Bench, int], int]:
 
     def scenario(bench: Bench, seed: int) -> int:
         random = Random(f"{how} {seed}")
-        target = TARGETS[seed % len(TARGETS)]
+        targets = [target for target in TARGETS if target == "/resume/" or bench.has(target)]
+        target = targets[seed % len(targets)]
         root = _half_trained(bench) if target == "/resume/" else _complete_copy(bench)
-        path = random.choice([path for path in Folder(root).list() if target in f"/{path}" or path == target])
+        path = random.choice([path for path in Folder(root).list() if target in f"/{path}"])
         if target != "/resume/":
             _cut_after(bench, root, stage_of_any(path), finished=target not in ("/records/", "/plan.json"))
         DAMAGES[how](Path(root, path), random)

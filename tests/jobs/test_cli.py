@@ -269,7 +269,14 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "counting", "--set", "training.stepz=4"], "unknown key training.stepz: did you mean training.steps?"),
     (["run", "counting", "--set", "training.steps=many"], "training.steps should be a valid integer, not 'many'"),
     (["run", "counting", "--set", "task.maximum=0"], "task.maximum should be greater than 0, not 0"),
-    (["run", "python_source", "--set", 'task.files=["{stdlib}/*.txt"]'], "set score.language to"),
+    (["run", "{tmp}/plain.toml"], "bracket_depth reads code, and the files' names do not tell the language"),
+    (["run", "{tmp}/zeros.toml"], "zeros.txt is binary (a zero byte at 3)"),
+    (
+        ["run", "{tmp}/few.toml", "--set", "task.maximum_document=99"],
+        "few.txt is larger than task.maximum_do",
+    ),
+    (["run", "{tmp}/few.toml", "--set", "task.maximum_vocabulary=5"], "has 9 different characters, more than"),
+    (["run", "{tmp}/few.toml", "--set", 'task.documents="csv"'], "few.txt has no column 'text', only some words"),
     (["run", "counting", "--data-parallel", "2:1"], "takes a number of workers or a range, as 4 or 2:8"),
     (["run", "counting", "--data-parallel", "2", "--runner", "local"], "leave --runner local out"),
     (["run", "counting", "--gpus-per-worker", "0.7"], "a share 1/k, as 0.5 or 0.25"),
@@ -282,8 +289,10 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "{tmp}/empty.toml"], "task.files: there is no {tmp}/empty.txt"),
     (["run", "{tmp}/none.toml"], "the corpus is empty: no file matches task.files"),
     (["run", "{tmp}/latin.toml"], 'latin.txt is not UTF-8 (byte 3): set task.not_utf8 = "replace" or "skip"'),
-    (["run", "{tmp}/few.toml"], "the corpus holds 3 sequences, and train + valid + probe ask for 22000"),
-    (["run", "{tmp}/unseen.toml", "--runner", "local"], "holds the character 'é', which training never saw"),
+    (
+        ["run", "{tmp}/few.toml"],
+        "holds 4 sequences in 1 documents, and train + valid + probe ask for 22000",
+    ),
     (["run", "counting", "--root", "{tmp}/broken.toml/lake"], "cannot be written: Not a directory"),
     (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 3"),
     (["sql", "select 1", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 3"),
@@ -325,15 +334,17 @@ def test_bad_input_gets_one_clear_line_and_changes_nothing(
     (tmp_path / "broken.toml").write_text("name = ")
     (tmp_path / "latin.txt").write_bytes(b"abc\xe9" * 100)
     (tmp_path / "few.txt").write_text("some words\n" * 40)
-    (tmp_path / "unseen.txt").write_text("abc\n" * 60 + "é" * 40)
+    (tmp_path / "zeros.txt").write_bytes(b"abc\0" * 100)
+    (tmp_path / "plain.txt").write_text("".join(f"some {n} words\n" for n in range(40)))
     text = 'name = "{0}"\n[task]\nname = "text"\nfiles = ["{1}/{0}.txt"]\n'
     (tmp_path / "none.toml").write_text(
         text.format("*", tmp_path).replace('name = "*"', 'name = "none"').replace("*.txt", "*.none")
     )
-    for name in ("empty", "latin", "few", "unseen"):
+    for name in ("empty", "latin", "few", "zeros", "plain"):
         (tmp_path / f"{name}.toml").write_text(text.format(name, tmp_path))
-    with (tmp_path / "unseen.toml").open("a") as file:
-        file.write("window = 40\n[corpus]\ntrain = 5\nvalid = 1\nprobe = 1\n")
+    with (tmp_path / "plain.toml").open("a") as file:
+        sizes = "[corpus]\ntrain = 5\nvalid = 1\nprobe = 1\n"
+        file.write(f'documents = "line"\n{sizes}[score]\nhypotheses = ["bracket_depth"]\n')
     (tmp_path / "other" / "_meta").mkdir(parents=True)
     (tmp_path / "other" / "_meta" / "lake.json").write_text('{"format_version": 99}')
     reads = words[0] in ("sql", "top", "show", "runs", "audit")

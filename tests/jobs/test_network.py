@@ -42,6 +42,7 @@ def test_file_flags_and_either_form_of_weights_give_the_same_lake(folder: Path) 
     first = digests("lake")
     assert {path.split("/")[0] for path in first} == {
         "runs",
+        "documents",
         "steps",
         "models",
         "checkpoints",
@@ -67,8 +68,8 @@ def test_every_value_is_the_networks_own(folder: Path) -> None:
     assert {key: model[key] for key in expected} == expected
     assert model["parameters"] == sum(parameter.numel() for parameter in module.parameters())
     steps = lake.fetch("from steps order by sequence, step").to_pylist()
-    windows = [TEXT[start : start + 30] for start in range(0, len(TEXT) - 29, 30)]
-    assert len(steps) == 30 * len(windows)
+    windows = [TEXT[start : start + 30] for start in range(0, len(TEXT), 30)]
+    assert len(steps) == len(TEXT)
     assert {step["split"] for step in steps} == {"probe"}
     text = "".join(step["char"] for step in steps)
     assert text == "".join(windows), "one file keeps its order"
@@ -81,7 +82,9 @@ def test_every_value_is_the_networks_own(folder: Path) -> None:
         stored = lake.fetch(
             f"select hidden_state as h from activations {where} and layer = 1 order by neuron, step"
         )
-        np.testing.assert_allclose(stored["h"].to_numpy().reshape(7, 30), hidden[0].t().numpy(), atol=1e-6)
+        np.testing.assert_allclose(
+            stored["h"].to_numpy().reshape(7, len(window)), hidden[0].t().numpy(), atol=1e-6
+        )
         told = lake.fetch(f"select loss from predictions {where} order by step")["loss"].to_pylist()
         assert told == [*(pytest.approx(value, abs=1e-5) for value in loss.tolist()), None]
 
@@ -108,7 +111,7 @@ def test_plan_and_help_say_what_there_is_to_do(folder: Path, capsys: pytest.Capt
     assert main([*flags(), "--plan"]) == 0
     planned = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
     assert [line[:2] for line in planned] == [["generate", "1"], ["train", "1"], ["dump", "1"]]
-    assert planned[2][4] == str(len(TEXT) // 30 * 30 * (14 + 1))
+    assert planned[2][4] == str(len(TEXT) * (14 + 1))
     assert not Path("lake").exists()
     with pytest.raises(SystemExit):
         main(["dump", "--help"])
@@ -182,7 +185,7 @@ def test_a_tokenizer_gives_steps_of_several_characters(folder: Path, capsys: pyt
     lake = pipeline.open("lake")
     chars = lake.fetch("select char from steps order by sequence, step")["char"].to_pylist()
     assert {"return", "    "} <= set(chars)
-    assert "".join(chars) == TEXT[: len(TEXT) // 30 * 30]
+    assert "".join(chars) == TEXT
     capsys.readouterr()
     assert main(["show", "pieces", "lstm-2x7-imported", "L0/N0", "--root", "lake", "--limit", "1"]) == 0
     shown = capsys.readouterr().out.splitlines()
@@ -306,16 +309,16 @@ BAD: list[tuple[list[str], Callable[[], None] | None, str]] = [
         "has 35 texts, and the model embeds 34",
     ),
     ([], written("corpus.txt", b""), "the corpus is empty"),
-    ([], written("corpus.txt", b"abc"), "the corpus is empty: no file of at least 30 characters"),
+    ([], written("corpus.txt", b"a"), "the corpus is empty: no document with enough characters"),
     (
         [],
         written("corpus.txt", b"A" * 60),
-        "sequence 0 holds the character 'A', which the network's vocabulary lacks",
+        "corpus.txt holds the character 'A', which the network's vocabulary lacks",
     ),
     (["--corpus", "none.txt"], None, "there is no "),
     (["--sequences", "999"], None, "and train + valid + probe ask for 999"),
     (["--tokenizer", "stranger:far"], None, "gave the token 999, and the vocabulary has 0 to 33"),
-    (["--tokenizer", "stranger:make"], None, "sequence 0: the tokenizer fails with TypeError"),
+    (["--tokenizer", "stranger:make"], None, "corpus.txt: the tokenizer fails with TypeError"),
     (["--set", "dump.signals=['reset_gate']"], None, "dump.signals ['reset_gate'] holds none of lstm"),
     (["--set", "dump.checkpoints=[5]"], None, "dump.checkpoints [5] are not kept; the network has [0]"),
     (["--set", "training.steps=5"], None, "a [network] is dumped as it is: take [training] out"),

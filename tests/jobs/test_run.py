@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -241,7 +242,8 @@ def test_a_stage_by_itself_says_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_files_that_change_while_a_run_goes_on_are_noticed(tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text("print(1)\n" * 200)
+    for name in "abc":
+        (tmp_path / f"{name}.py").write_text(f"print('{name}')\n" * 100)
     text: dict[str, object] = {"name": "text", "files": [str(tmp_path / "*.py")], "window": 16}
     small: dict[str, dict[str, object]] = {
         "task": text,
@@ -253,10 +255,14 @@ def test_files_that_change_while_a_run_goes_on_are_noticed(tmp_path: Path) -> No
     run = tiny_run(tmp_path / "lake", **small)
     do_all(run)
     assert pipeline.open(run.root).catalog.status[run.id] == "complete"
-    (tmp_path / "a.py").write_text("print(2)\n" * 200)
+    (tmp_path / "a.py").write_text("print('d')\n" * 100)
     assert tiny_run(run.root, **small).id != run.id
     with pytest.raises(UsageError, match="have changed since the run began"):
-        run.task()
+        replace(run, surveyed=None).survey()
+    begun = tiny_run(tmp_path / "other", **small)
+    (tmp_path / "b.py").write_text("print('e')\n" * 100)
+    with pytest.raises(UsageError, match="holds the character 'e', which the corpus did not hold: its files"):
+        do_all(begun)
 
 
 def test_a_zombies_pieces_of_another_plan_are_never_published(tmp_path: Path) -> None:

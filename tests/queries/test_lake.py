@@ -38,7 +38,7 @@ def test_every_table_is_a_view_with_its_columns(lake: Lake, table: str) -> None:
     found = lake.fetch(f"from {table} limit 1")
     expected = [column.name for column in TABLES[table].columns]
     assert found.column_names == (["run", *expected[1:], "status"] if table == "runs" else expected)
-    assert len(found) == 1
+    assert len(found) == (table != "documents"), "only a text has documents"
 
 
 def test_a_plain_duckdb_session_sees_the_same_rows(lake: Lake, tiny_lake: Run) -> None:
@@ -53,7 +53,7 @@ def test_a_plain_duckdb_session_sees_the_same_rows(lake: Lake, tiny_lake: Run) -
 
 
 def test_only_parquet_lies_below_a_table(tiny_lake: Run) -> None:
-    for table in TABLES:
+    for table in set(TABLES) - {"documents"}:  # of a text alone
         files = [path for path in Path(tiny_lake.root, table).rglob("*") if path.is_file()]
         assert files
         assert {path.suffix for path in files} == {".parquet"}

@@ -3,20 +3,18 @@
 import re
 from collections import Counter
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.tasks import TASKS, make_task
 from pipeline.tasks.task import Sequence, Task
-from schemas.corpus import Document
-from schemas.errors import UsageError
 from schemas.task_settings import (
     CopyingSettings,
     CountingSettings,
     SelectiveCountingSettings,
     StateMemorySettings,
-    TextSettings,
+    SyntheticTweetsSettings,
 )
 
 NUMBERS = st.integers(0, 1 << 40)
@@ -132,44 +130,32 @@ class TestCopying(SizedTaskContract):
         return known.removesuffix("X") + "\n"
 
 
-DOCUMENTS = [Document(f"file{n}", chr(ord("a") + n) * (10 * n + 7)) for n in range(6)]
+PATTERNS = {"in_url": r"https?://t\.co/\w+", "in_hashtag": r"#\w+", "in_mention": r"@\w+"}
 
 
-class TestText(TaskContract):
-    task = make_task(TextSettings(name="text", files=["unused"], window=5), DOCUMENTS)
+class TestSyntheticTweets(TaskContract):
+    task = make_task(SyntheticTweetsSettings(name="synthetic_tweets"))
 
-    def test_every_whole_window_comes_once(self) -> None:
-        assert self.task.available == sum(len(document.text) // 5 for document in DOCUMENTS)
-        windows = Counter(self.task.sequence(3, number).text for number in range(self.task.available))
-        assert windows == Counter({d.text[0] * 5: len(d.text) // 5 for d in DOCUMENTS})
+    def test_every_kind_occurs_and_a_line_is_one_line(self) -> None:
+        lines = [self.task.sequence(0, number).text for number in range(2000)]
+        assert all(line.endswith("\n") and line.count("\n") == 1 and len(line) <= 140 for line in lines)
+        kinds = ("in_url", "in_hashtag", "in_mention", "in_quotation", "in_all_capitals_word", "in_number")
+        for kind in (*kinds, "in_capitalised_word", "in_auxiliary_be", "is_emoji"):
+            marked = [line for line in lines if 1 in find_hypothesis(kind).of(line, "plain")]
+            assert 100 < len(marked) < 2000, kind
 
-    def test_a_document_stays_together_and_the_seed_orders_them(self) -> None:
-        assert self.task.available is not None
-        letters = [
-            "".join(self.task.sequence(seed, number).text[0] for number in range(self.task.available))
-            for seed in (0, 1)
-        ]
-        assert letters[0] != letters[1]
-        assert all(len(re.findall(r"(.)\1*", line)) == len(DOCUMENTS) for line in letters)
-
-    def test_a_window_of_zero_is_a_whole_file(self) -> None:
-        whole = make_task(TextSettings(name="text", files=["unused"], window=0), DOCUMENTS)
-        assert whole.available == len(DOCUMENTS)
-        assert {whole.sequence(0, number).text for number in range(6)} == {d.text for d in DOCUMENTS}
-
-    def test_more_than_there_is_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="the corpus holds 36 sequences, and sequence 36 was asked for"):
-            self.task.sequence(0, 36)
-        with pytest.raises(UsageError, match="no sizes"):
-            self.task.sequence(0, 0, size=3)
-
-    def test_an_empty_corpus_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="corpus is empty"):
-            make_task(TextSettings(name="text", files=["*.none"]), [])
-        with pytest.raises(UsageError, match="no file of at least 500 characters"):
-            make_task(TextSettings(name="text", files=["*"], window=500), DOCUMENTS)
+    def test_addresses_and_tags_are_marked_from_end_to_end(self) -> None:
+        for line in (self.task.sequence(1, number).text for number in range(300)):
+            for kind, pattern in (
+                ("in_url", r"https?://t\.co/\w+"),
+                ("in_hashtag", r"#\w+"),
+                ("in_mention", r"@\w+"),
+            ):
+                spans = {place for found in re.finditer(pattern, line) for place in range(*found.span())}
+                values = find_hypothesis(kind).of(line, "plain")
+                assert {place for place, value in enumerate(values) if value} == spans
 
 
 def test_every_task_has_its_contract() -> None:
-    tested = {TestCounting, TestSelectiveCounting, TestStateMemory, TestCopying, TestText}
+    tested = {TestCounting, TestSelectiveCounting, TestStateMemory, TestCopying, TestSyntheticTweets}
     assert {type(contract.task) for contract in tested} == set(TASKS.values())

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,9 +15,8 @@ from pipeline.tasks import make_task
 from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.evaluate import evaluate
 from pipeline.training.trainer import Trainer, learning_rate
-from schemas.corpus import Document
 from schemas.experiment import Architecture, TrainingSettings
-from schemas.task_settings import CountingSettings, TextSettings
+from schemas.task_settings import CountingSettings
 
 TASK = make_task(CountingSettings(name="counting", maximum=3))
 VOCABULARY = Vocabulary("\nXab")
@@ -161,8 +161,8 @@ def test_accuracy_counts_whole_sequences_and_only_where_something_is_determined(
         trained.readout.bias[VOCABULARY.characters.index("\n")] = 1.0  # says newline, whatever it reads
     # "aXb\n": the b is determined and missed, so no sequence is right although each newline is.
     assert evaluate(trained, SEQUENCES).accuracy == 0
-    text = make_task(TextSettings(name="text", files=["-"], window=4), [Document("d", "abXa" * 9)])
-    assert evaluate(trained, sequences_of(step_rows(text, VOCABULARY, 0, range(9)))).accuracy is None
+    nowhere = replace(SEQUENCES, determined=np.zeros(len(SEQUENCES.tokens), bool))
+    assert evaluate(trained, nowhere).accuracy is None
 
 
 def test_an_evaluation_does_not_depend_on_its_batches(monkeypatch: pytest.MonkeyPatch) -> None:

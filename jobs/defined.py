@@ -1,0 +1,42 @@
+"""Hypotheses by name: the shipped ones, and those that an experiment defines."""
+
+from pipeline.annotation.defined import defined_hypothesis, try_definition
+from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis
+from pipeline.queries.expression import check_expression
+from schemas.errors import UsageError
+from schemas.experiment import Experiment
+from schemas.fingerprint import fingerprint
+
+
+def check_hypotheses(experiment: Experiment) -> None:
+    """Raise UsageError for an unknown hypothesis, or a definition that cannot work."""
+    for definition in experiment.score.define:
+        if definition.name in HYPOTHESES:
+            raise UsageError(f"score.define: {definition.name} is a hypothesis that there is: take another name")
+        if definition.sql:
+            check_expression(definition)
+        else:
+            try_definition(definition)
+    for name in experiment.score.hypotheses:
+        if not experiment.score.definition(name):
+            find_hypothesis(name)
+
+
+def is_yes_no(experiment: Experiment, name: str) -> bool:
+    """Whether a hypothesis answers yes or no, and can be scored by AUC too."""
+    definition = experiment.score.definition(name)
+    return definition.yes_no if definition else find_hypothesis(name).yes_no
+
+
+def hypothesis_of(experiment: Experiment, name: str) -> Hypothesis:
+    """A hypothesis that is a function of the text."""
+    definition = experiment.score.definition(name)
+    return defined_hypothesis(definition) if definition else find_hypothesis(name)
+
+
+def hypothesis_settings(experiment: Experiment, name: str) -> dict[str, object]:
+    """What decides a hypothesis' values besides the text."""
+    definition = experiment.score.definition(name)
+    if definition:
+        return {"definition": fingerprint(definition.model_dump())}
+    return {"language": experiment.score.language} if find_hypothesis(name).reads_code else {}

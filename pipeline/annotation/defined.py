@@ -1,0 +1,69 @@
+"""A hypothesis of the user's own: a Python function, compiled from source text that travels with the run."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.annotation.hypotheses import Hypothesis
+from pipeline.annotation.values import Values
+from schemas.errors import UsageError
+from schemas.experiment import Definition
+
+TRIED = "a (b)\n\n"  # what a function is tried on before anything is trained
+
+
+def defined_hypothesis(definition: Definition) -> Hypothesis:
+    """The hypothesis that a definition by a Python function makes.
+
+    Raises UsageError when its file is no Python or has no such function. The hypothesis raises one when the
+    function fails, or does not give a number, bool or None for each character.
+    """
+    function = _compiled(definition)
+
+    def _checked_values(text: str) -> Values:
+        try:
+            values = list(function(text))
+        except Exception as error:  # noqa: BLE001  # it is someone else's code
+            reason = f"{type(error).__name__}: {error}"
+            raise UsageError(f"{_where(definition)} fails with {reason} on {text[:20]!r} …") from None
+        if len(values) != len(text):
+            raise UsageError(f"{_where(definition)} gives {len(values)} values for {len(text)} characters")
+        return [_checked(value, definition) for value in values]
+
+    return Hypothesis(_checked_values, yes_no=definition.yes_no)
+
+
+def try_definition(definition: Definition) -> None:
+    """Raise UsageError for a function that fails on a short text, or on none."""
+    hypothesis = defined_hypothesis(definition)
+    for text in (TRIED, ""):
+        hypothesis.of(text, "plain")
+
+
+def _compiled(definition: Definition) -> Callable[[str], Any]:
+    path, _, name = definition.python.rpartition(":")
+    namespace: dict[str, Any] = {"__name__": "hypotheses_of_the_user"}
+    try:
+        exec(compile(definition.source, path, "exec"), namespace)  # noqa: S102  # the user's own file
+    except Exception as error:  # noqa: BLE001  # it is someone else's code
+        raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {error}") from None
+    if not callable(namespace.get(name)):
+        there = ", ".join(key for key, value in namespace.items() if callable(value) and key[0] != "_") or "none"
+        raise UsageError(f"{path} has no function {name!r}; it has {there}")
+    function: Callable[[str], Any] = namespace[name]
+    return function
+
+
+def _checked(value: object, definition: Definition) -> float | None:
+    if value is None:
+        return None
+    number = float(value) if isinstance(value, bool | int | float) else math.nan
+    if not math.isfinite(number):
+        raise UsageError(f"{_where(definition)} gives {value!r}: a number, bool or None is needed")
+    if definition.yes_no and number not in (0, 1):
+        raise UsageError(f"{_where(definition)} gives {value!r}, and yes_no = true says that it gives 0 or 1")
+    return number
+
+
+def _where(definition: Definition) -> str:
+    return f"{definition.name} ({definition.python})"

@@ -1,0 +1,55 @@
+"""What is done to a document before it is cut into sequences; the same wherever and whenever it is read."""
+
+from schemas.corpus import Document
+from schemas.errors import UsageError
+from schemas.task_settings import TextSettings
+
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+def cleaned(document: Document, settings: TextSettings) -> Document | str:
+    """A document as the settings want it, or why it is left out.
+
+    Args:
+        document: as read, with the bytes that are not UTF-8 as lone surrogates (Python's surrogateescape).
+        settings: of the text.
+
+    Raises UsageError for a document that is no text, unless the settings replace or skip it.
+    """
+    text = document.text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")  # a mark of UTF-8 at a file's start
+    if not _is_text(text):
+        if settings.not_utf8 == "skip":
+            return "not UTF-8"
+        if settings.not_utf8 == "error":
+            raise UsageError(_not_text(document))
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", UNKNOWN)
+    if settings.line_ends == "unix" and "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if settings.tabs:
+        text = text.expandtabs(settings.tabs)
+    if settings.not_ascii != "keep" and not text.isascii():
+        if settings.not_ascii == "skip":
+            return "not ASCII"
+        text = "".join(c if c.isascii() else UNKNOWN for c in text)
+    return Document(document.name, text) if len(text) >= settings.minimum_length else "too short"
+
+
+def _is_text(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _not_text(document: Document) -> str:
+    try:
+        before = document.text.encode()
+    except UnicodeEncodeError as error:
+        place = len(document.text[: error.start].encode())
+        what = f"is not UTF-8 (byte {place})"
+    else:
+        what = f"is binary (a zero byte at {before.index(0)})"
+    return f'{document.name} {what}: set task.not_utf8 = "replace" or "skip", or exclude it'

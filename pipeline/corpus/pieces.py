@@ -1,0 +1,209 @@
+"""A text in pieces that are made anywhere, in any order: each reads some sources and writes shards of every split.
+
+A piece is told which split has each of its documents, and how many documents go into each shard, so that it needs
+neither the survey nor another piece. A shard ends where a document does.
+"""
+
+import base64
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.corpus.rows import rows_of_tokens
+from pipeline.corpus.survey import Division, Survey, digest_of, text_digest
+from pipeline.tasks.vocabulary import Vocabulary
+from schemas.corpus import DOCUMENTS, SPLITS, Document
+from schemas.errors import UsageError
+
+# Reading and encoding take a second or two then, and a shard of `steps` 100 MB of memory at most.
+CHARACTERS_PER_PIECE = 4_000_000
+SEQUENCES_PER_SHARD = 4096
+STEPS_PER_SHARD = 1_000_000
+
+
+class Part(BaseModel):
+    """A piece's part of one split."""
+
+    model_config = ConfigDict(frozen=True)
+
+    shard: int  # the first one's number
+    sequence: int  # the first one's number
+    documents: list[int]  # of each shard
+
+
+class TextPiece(BaseModel):
+    """What a piece is told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sources: tuple[int, int]  # from the first to before the last, by their places
+    document: int  # the number of the first
+    documents: int
+    digest: str  # of them all
+    splits: str  # of each: a byte, packed by zlib, in base 85
+    cut: dict[int, int]  # sequences of the documents, by number, of which not all are taken
+    sequences: int  # in all
+    parts: dict[str, Part]  # by split
+
+
+def plan_pieces(survey: Survey, division: Division, window: int) -> tuple[list[TextPiece], dict[str, list[int]]]:
+    """The pieces of a text, and the first sequence of each split's shards, with the end of the last one."""
+    starts = {"train": 0, "valid": division.size("train")}
+    starts["probe"] = starts["valid"] + division.size("valid")
+    bounds = {split: [starts[split]] for split in SPLITS}
+    steps = np.minimum(survey.characters, division.sequences * window) if window else survey.characters
+    whole = steps == survey.characters
+    pieces = []
+    for first, last in _groups(survey):
+        here = slice(first, last)
+        parts = {}
+        for split, code in ((split, SPLITS.index(split)) for split in SPLITS):
+            places = first + np.flatnonzero(division.splits[here] == code)
+            if not len(places):
+                continue
+            stops = _shard_stops(division.sequences[places], steps[places])
+            parts[split] = Part(
+                shard=len(bounds[split]) - 1,
+                sequence=bounds[split][-1],
+                documents=np.diff([0, *stops]).tolist(),
+            )
+            ends = bounds[split][-1] + np.cumsum(division.sequences[places])
+            bounds[split] += [int(ends[stop - 1]) for stop in stops]
+        cut = first + np.flatnonzero((division.splits[here] >= 0) & ~whole[here])
+        pieces.append(
+            TextPiece(
+                sources=(int(survey.sources[first]), int(survey.sources[last - 1]) + 1),
+                document=first,
+                documents=last - first,
+                digest=digest_of(survey.digests[here]),
+                splits=_packed(division.splits[here]),
+                cut={int(place): int(division.sequences[place]) for place in cut},
+                sequences=int(division.sequences[here].sum()),
+                parts=parts,
+            )
+        )
+    return pieces, bounds
+
+
+class Shard(NamedTuple):
+    """A shard's rows of `steps` and of `documents`."""
+
+    split: str
+    number: int
+    steps: pa.Table
+    documents: pa.Table
+
+
+@dataclass
+class _Filling:
+    """What goes into the shards of one split."""
+
+    part: Part
+    shard: int
+    sequence: int
+    taken: list[tuple[int, Document, int, str]]  # number, document, sequences, and the text that they cover
+
+
+def text_shards(
+    documents: Iterable[Document], piece: TextPiece, window: int, vocabulary: Vocabulary
+) -> Iterator[Shard]:
+    """The shards of a piece, each as soon as it is full.
+
+    Raises UsageError when the documents are not those that the piece was planned for, or hold a character that the
+    vocabulary lacks.
+    """
+    splits = _unpacked(piece.splits)
+    filling = {split: _Filling(p, p.shard, p.sequence, []) for split, p in piece.parts.items()}
+    digests = []
+    for number, document in enumerate(islice(documents, piece.documents), piece.document):
+        digests.append(text_digest(document.text))
+        place = number - piece.document
+        if splits[place] < 0:
+            continue
+        fill = filling[SPLITS[splits[place]]]
+        text = document.text[: piece.cut[number] * window] if number in piece.cut else document.text
+        fill.taken.append((number, document, _sequences(len(text), window), text))
+        if len(fill.taken) == fill.part.documents[fill.shard - fill.part.shard]:
+            yield _shard(SPLITS[splits[place]], fill, window, vocabulary)
+            fill.shard, fill.taken = fill.shard + 1, []
+    if digest_of(np.array(digests, np.uint64)) != piece.digest:
+        raise UsageError("the files of the corpus have changed since the run began: run it again")
+
+
+def _groups(survey: Survey) -> Iterator[tuple[int, int]]:
+    """Documents of whole sources, as (start, stop), with at least so many characters but for the last."""
+    ends = np.append(np.flatnonzero(np.diff(survey.sources)) + 1, len(survey))
+    read = np.cumsum(survey.characters)
+    start = 0
+    while start < len(survey):
+        before = int(read[start - 1]) if start else 0
+        full = int(np.searchsorted(read[ends - 1], before + CHARACTERS_PER_PIECE))
+        stop = int(ends[min(full, len(ends) - 1)])
+        yield start, stop
+        start = stop
+
+
+def _shard_stops(sequences: np.ndarray, steps: np.ndarray) -> list[int]:
+    """After which documents the shards end."""
+    all_sequences, all_steps = np.cumsum(sequences), np.cumsum(steps)
+    stops = [0]
+    while stops[-1] < len(sequences):
+        start = stops[-1]
+        sequences_before = int(all_sequences[start - 1]) if start else 0
+        steps_before = int(all_steps[start - 1]) if start else 0
+        full = min(
+            int(np.searchsorted(all_sequences, sequences_before + SEQUENCES_PER_SHARD)),
+            int(np.searchsorted(all_steps, steps_before + STEPS_PER_SHARD)),
+        )
+        stops.append(min(full + 1, len(sequences)))
+    return stops[1:]
+
+
+def _shard(split: str, fill: _Filling, window: int, vocabulary: Vocabulary) -> Shard:
+    tokens, counts = [], [count for _, _, count, _ in fill.taken]
+    for _, document, count, text in fill.taken:
+        width = window or len(text)
+        if vocabulary.tokenizer is None:
+            encoded = vocabulary.encode(text, document.name)
+            tokens += [encoded[place * width : (place + 1) * width] for place in range(count)]
+        else:
+            windows = (text[place * width : (place + 1) * width] for place in range(count))
+            tokens += [vocabulary.encode(one, document.name) for one in windows]
+    firsts = fill.sequence + np.cumsum([0, *counts])
+    rows: dict[str, object] = {
+        "document": pa.array([number for number, *_ in fill.taken], pa.int32()),
+        "name": [document.name for _, document, *_ in fill.taken],
+        "characters": pa.array([len(document.text) for _, document, *_ in fill.taken], pa.int64()),
+        "sequence": pa.array(firsts[:-1], pa.int32()),
+        "sequences": pa.array(counts, pa.int32()),
+    }
+    steps = rows_of_tokens(range(fill.sequence, int(firsts[-1])), tokens, vocabulary)
+    fill.sequence = int(firsts[-1])
+    return Shard(split, fill.shard, steps, pa.table(rows, schema=DOCUMENTS.schema))
+
+
+def _sequences(characters: int, window: int) -> int:
+    if not window:
+        return 1
+    whole, rest = divmod(characters, window)
+    return whole + (rest > 1)
+
+
+def _packed(splits: np.ndarray) -> str:
+    return base64.b85encode(zlib.compress(splits.astype(np.int8).tobytes(), 9)).decode()
+
+
+def _unpacked(splits: str) -> list[int]:
+    codes: list[int] = np.frombuffer(zlib.decompress(base64.b85decode(splits)), np.int8).tolist()
+    return codes
+
+
+def piece_of(arguments: Mapping[str, object]) -> TextPiece:
+    """A piece from the plain values that it travels as."""
+    return TextPiece.model_validate(arguments)

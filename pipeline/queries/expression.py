@@ -1,0 +1,52 @@
+"""A hypothesis of the user's own as one SQL expression over the rows of `steps`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import pyarrow as pa
+
+from schemas.corpus import STEPS
+from schemas.errors import UsageError
+from schemas.experiment import Definition
+from schemas.scores import ANNOTATIONS
+
+# No file may be read: an expression is about the rows at hand.
+_CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
+
+
+def check_expression(definition: Definition) -> None:
+    """Raise UsageError for an expression that DuckDB cannot bind to `steps`, or that gives no number."""
+    expression_rows(definition, STEPS.schema.empty_table())
+
+
+def expression_rows(definition: Definition, steps: pa.Table) -> pa.Table:
+    """Rows of `annotations`: the expression's value at each row of `steps`, in the order of (sequence, step).
+
+    Raises UsageError as `check_expression` does, or for a value that is not what the definition says.
+    """
+    with _connection(definition) as connection:
+        connection.register("steps", steps)
+        rows = connection.sql(
+            f"select sequence, step, ({definition.sql}) as value from steps order by sequence, step"
+        )
+        kind = str(rows.types[2])
+        if not (kind in ("BOOLEAN", "FLOAT", "DOUBLE", '"NULL"') or "INT" in kind or kind.startswith("DECIMAL")):
+            raise UsageError(f"{definition.name}: {definition.sql} gives {kind}, not a number or boolean")
+        found = rows.project("sequence, step, value::double as value").to_arrow_table()
+    if len(found) != len(steps):
+        raise UsageError(f"{definition.name} gives {len(found)} values for {len(steps)} steps")
+    if definition.yes_no and not set(found["value"].drop_null().unique().to_pylist()) <= {0.0, 1.0}:
+        raise UsageError(f"{definition.name} gives other values than 0 and 1, against its yes_no = true")
+    return found.cast(ANNOTATIONS.schema)
+
+
+@contextmanager
+def _connection(definition: Definition) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        with duckdb.connect(":memory:", config=_CONFIGURATION) as connection:
+            connection.execute("set threads = 1")
+            yield connection
+    except duckdb.Error as error:
+        first = str(error).splitlines()[0]
+        raise UsageError(f"{definition.name}: {definition.sql} is no SQL expression over steps: {first}") from None

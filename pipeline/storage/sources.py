@@ -1,0 +1,199 @@
+"""What a text task reads: files by path, folder, glob or URI, and the documents in them, one at a time."""
+
+import csv
+import io
+import json
+import sysconfig
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from typing import IO, NamedTuple
+
+import fsspec
+from fsspec.core import url_to_fs
+
+from schemas.corpus import Document
+from schemas.errors import StorageError, UsageError
+from schemas.task_settings import TextSettings
+
+TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+ZIP = (".zip", ".jar", ".whl")
+COMPRESSED = (".gz", ".bz2", ".xz")
+_WRONG_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, EOFError)
+
+
+class Source(NamedTuple):
+    """A file, or an archive of files."""
+
+    path: str  # or URI
+    is_archive: bool
+
+
+def find_sources(settings: TextSettings) -> list[Source]:
+    """The files that the settings name: pattern by pattern, in the order of their paths, each once.
+
+    An archive is opened where its pattern ends as archives do; elsewhere it is a file like others. Raises
+    UsageError for a path that is not there, or is none that fsspec knows.
+    """
+    found: dict[str, Source] = {}
+    for pattern in settings.files:
+        is_archive = pattern.endswith(TAR + ZIP)
+        for path in _paths(pattern):
+            if is_archive or _is_wanted(path, settings):
+                found.setdefault(path, Source(path, is_archive))
+    return list(found.values())
+
+
+def read_documents(source: Source, settings: TextSettings) -> Iterator[Document]:
+    """The documents of a source as they are, bytes that are not UTF-8 as lone surrogates (surrogateescape).
+
+    Nothing more than a document is held in memory. Raises UsageError for a document that is larger than the
+    settings allow or a row without the column, StorageError for a file that cannot be read.
+    """
+    try:
+        for name, stream in _streams(source, settings):
+            yield from _DOCUMENTS[settings.documents](name, stream, settings)
+    except FileNotFoundError:
+        raise UsageError(f"task.files: there is no {source.path}") from None
+    except (OSError, *_WRONG_ARCHIVE) as error:
+        raise StorageError(f"cannot read {source.path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def read_file(path: str) -> bytes:
+    """A file's bytes, by path or URI. Raises UsageError when it is not there, StorageError when unreadable."""
+    try:
+        with fsspec.open(path, "rb") as stream:
+            data: bytes = stream.read()
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"{path!r} is no path or URI that fsspec knows: {error}") from None
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}") from None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
+    return data
+
+
+def _paths(pattern: str) -> list[str]:
+    where = pattern.replace("{stdlib}", sysconfig.get_path("stdlib"))
+    try:
+        system, path = url_to_fs(where)
+        if any(mark in path for mark in "*?["):
+            paths = [name for name, kind in system.glob(path, detail=True).items() if kind["type"] != "directory"]
+        elif system.isdir(path):
+            paths = system.find(path)
+        elif system.exists(path):
+            paths = [path]
+        else:
+            raise UsageError(f"task.files: there is no {where}")
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"task.files: {pattern!r} is no path or URI that fsspec knows: {error}") from None
+    except OSError as error:
+        raise StorageError(f"cannot list {where}: {error.strerror or error}") from None
+    is_local = "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
+    return [path if is_local else system.unstrip_protocol(path) for path in sorted(paths)]
+
+
+def _is_wanted(path: str, settings: TextSettings) -> bool:
+    for ending in COMPRESSED:
+        path = path.removesuffix(ending)
+    name = path.rsplit("/", 1)[-1]
+    kept, dropped = (
+        any(fnmatch(name, mask) or fnmatch(path, mask) for mask in masks)
+        for masks in (settings.include, settings.exclude)
+    )
+    return kept and not dropped
+
+
+def _streams(source: Source, settings: TextSettings) -> Iterator[tuple[str, IO[bytes]]]:
+    """The files of a source, opened, with their names."""
+    if not source.is_archive:
+        with _opened(source.path, "infer") as stream:
+            yield source.path, stream
+    elif source.path.endswith(TAR):
+        with _opened(source.path) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
+            for tar_member in tar:
+                tar_file = tar.extractfile(tar_member) if tar_member.isfile() else None
+                if tar_file and _is_wanted(tar_member.name, settings):
+                    yield f"{source.path}/{tar_member.name}", tar_file
+    else:
+        with _opened(source.path) as file, zipfile.ZipFile(file) as archive:
+            for member in sorted(archive.infolist(), key=lambda member: member.filename):
+                if not member.is_dir() and _is_wanted(member.filename, settings):
+                    with archive.open(member) as zip_file:
+                        yield f"{source.path}/{member.filename}", zip_file
+
+
+@contextmanager
+def _opened(path: str, compression: str | None = None) -> Iterator[IO[bytes]]:
+    with fsspec.open(path, "rb", compression=compression) as stream:
+        yield stream
+
+
+def _whole(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
+    data = stream.read(settings.maximum_document + 1)
+    _check_size(name, len(data), settings)
+    yield Document(name, _decoded(data))
+
+
+def _lines(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
+    for number, line in _each_line(name, stream, settings):
+        yield Document(f"{name}:{number}", _ended(_decoded(line)))
+
+
+def _json_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
+    for number, line in _each_line(name, stream, settings):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UsageError(f"{name}:{number} is not JSON: {error}") from None
+        text = row.get(settings.column) if isinstance(row, dict) else None
+        if not isinstance(text, str):
+            there = f", only {', '.join(map(str, row))}" if isinstance(row, dict) else ""
+            raise UsageError(f"{name}:{number} has no text under {settings.column!r}{there}: set task.column")
+        yield Document(f"{name}:{number}", _ended(text))
+
+
+def _csv_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
+    csv.field_size_limit(settings.maximum_document)
+    lines = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
+    rows = csv.DictReader(lines, delimiter="\t" if ".tsv" in name else ",")
+    try:
+        if settings.column not in (rows.fieldnames or ()):
+            there = ", ".join(rows.fieldnames or ()) or "none"
+            raise UsageError(f"{name} has no column {settings.column!r}, only {there}: set task.column")
+        for row in rows:
+            yield Document(f"{name}:{rows.line_num}", _ended(row[settings.column] or ""))
+    except csv.Error as error:
+        raise UsageError(f"{name}:{rows.line_num + 1} cannot be read as CSV: {error}") from None
+
+
+_DOCUMENTS = {"file": _whole, "line": _lines, "jsonl": _json_rows, "csv": _csv_rows}
+
+
+def _each_line(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not empty, with their numbers from 1."""
+    number = 0
+    while line := stream.readline(settings.maximum_document + 1):
+        number += 1
+        _check_size(f"{name}:{number}", len(line), settings)
+        if line.strip():
+            yield number, line
+
+
+def _check_size(name: str, size: int, settings: TextSettings) -> None:
+    if size > settings.maximum_document:
+        raise UsageError(
+            f"{name} is larger than task.maximum_document = {settings.maximum_document:,} bytes, and a document "
+            'is held in memory: raise it, exclude it, or read lines with task.documents = "line"'
+        )
+
+
+def _ended(text: str) -> str:
+    """A line or row with the one newline that tells its end."""
+    return text.rstrip("\r\n") + "\n"
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

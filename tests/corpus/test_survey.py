@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from pipeline.corpus.survey import Survey, Surveyor, alphabet, divide, windows_of
+from schemas.corpus import SPLITS, Document
+from schemas.errors import UsageError
+from schemas.experiment import CorpusSettings
+from schemas.task_settings import TextSettings
+
+
+def settings(**others: object) -> TextSettings:
+    return TextSettings.model_validate({"name": "text", "files": ["-"], "window": 4, **others})
+
+
+def survey_of(texts: list[str]) -> Survey:
+    surveyor = Surveyor()
+    for number, text in enumerate(texts):
+        surveyor.add(number, Document(f"{number}.txt", text))
+    surveyor.add(len(texts), "too short")
+    return surveyor.survey()
+
+
+TEXTS = [f"{number:02} {'x' * (number % 5)}\n" for number in range(40)]
+
+
+def test_a_survey_counts_characters_and_knows_texts_wherever_they_lay(monkeypatch: pytest.MonkeyPatch) -> None:
+    survey = survey_of(["aab", "é\n"])
+    assert survey.characters.tolist() == [3, 2]
+    assert survey.counts == {"\n": 1, "a": 2, "b": 1, "é": 1}
+    assert (survey.left_out, survey.suffixes) == ({"too short": 1}, {".txt": 2})
+    assert survey.digest != survey_of(["é\n", "aab"]).digest
+    monkeypatch.setattr("pipeline.corpus.survey._COUNTED_AT_ONCE", 2)
+    assert survey_of(["aab", "é\n"]).digest == survey.digest
+
+
+def test_rare_characters_become_the_unknown_one_and_too_many_are_refused() -> None:
+    survey = survey_of(["aaab", "aa𝄞"])
+    assert alphabet(survey, settings()) == "ab𝄞"
+    assert alphabet(survey, settings(rare=2)) == "a�"
+    with pytest.raises(UsageError, match=r"has 3 different characters, more than task\.maximum_vocabulary = 2"):
+        alphabet(survey, settings(maximum_vocabulary=2))
+
+
+def test_a_remainder_of_one_character_makes_no_sequence() -> None:
+    lengths = np.array([2, 4, 5, 6, 8, 9])
+    assert windows_of(lengths, 4).tolist() == [1, 1, 1, 2, 2, 2]
+    assert windows_of(lengths, 0).tolist() == [1] * 6
+
+
+def test_each_document_lies_in_one_split_that_its_text_and_the_seed_decide() -> None:
+    corpus = CorpusSettings(train=20, valid=5, probe=7)
+    survey = survey_of(TEXTS)
+    division = divide(survey, settings(), corpus)
+    assert [division.size(split) for split in SPLITS] == [20, 5, 7]
+    turned = divide(survey_of(TEXTS[::-1]), settings(), corpus)
+    assert turned.splits[::-1].tolist() == division.splits.tolist()
+    other = divide(survey, settings(), corpus.model_copy(update={"seed": 1}))
+    assert other.splits.tolist() != division.splits.tolist()
+
+
+def test_one_split_may_take_the_rest() -> None:
+    survey = survey_of(TEXTS)
+    whole = windows_of(survey.characters, 4)
+    division = divide(survey, settings(), CorpusSettings(train=0, valid=5, probe=7), "train")
+    train = division.of("train")
+    assert division.size("train") == whole[train].sum()
+    assert len(train) + len(division.of("valid")) + len(division.of("probe")) == len(TEXTS)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equal_texts_never_lie_in_two_splits(seed: int) -> None:
+    survey = survey_of([text for text in TEXTS[:12] for _ in range(3)])
+    corpus = CorpusSettings(seed=seed, train=6, valid=4, probe=4)
+    kept = divide(survey, settings(duplicates="keep"), corpus).splits.reshape(12, 3)
+    assert all(len(set(row) - {-1}) <= 1 for row in kept.tolist())
+    dropped = divide(survey, settings(), corpus).splits.reshape(12, 3)
+    assert (dropped[:, 1:] == -1).all()
+
+
+def test_too_few_are_refused() -> None:
+    survey = survey_of(TEXTS[:3])
+    with pytest.raises(UsageError, match=r"holds 4 sequences in 3 documents, .* ask for 30: probe has too few"):
+        divide(survey, settings(), CorpusSettings(train=10, valid=10, probe=10))
+    with pytest.raises(UsageError, match=r"the corpus is empty: no document with enough characters.*1 too short"):
+        divide(survey_of([]), settings(), CorpusSettings())

@@ -1,0 +1,120 @@
+"""Hypotheses of one's own, from the experiment's file to the scores."""
+
+from pathlib import Path
+
+import pytest
+
+import pipeline
+from jobs.__main__ import main
+
+SMALL = """
+name = "mine"
+[task]
+name = "counting"
+[corpus]
+train = 40
+valid = 10
+probe = 30
+[model]
+hidden_size = [4]
+[training]
+steps = 10
+checkpoints = 1
+[score]
+hypotheses = ["next_is_b", "count_a"]
+"""
+BY_PYTHON = """
+def next_is_b(text):
+    return [text[step + 1] == "b" if step + 1 < len(text) else None for step in range(len(text))]
+
+def fails(text):
+    return [1 / 0 for _ in text]
+
+def short(text):
+    return []
+
+def words(text):
+    return list(text)
+
+def seven(text):
+    return [7] * len(text)
+"""
+PYTHON = '[[score.define]]\nname = "by_python"\npython = "mine.py:next_is_b"\nyes_no = true\n'
+SQL = """[[score.define]]\nname = "by_sql"\nsql = "target = 'b'"\nyes_no = true\n"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(BY_PYTHON)
+    return tmp_path
+
+
+def run(folder: Path, defined: str, *words: str) -> int:
+    (folder / "mine.toml").write_text(SMALL + defined)
+    return main(["run", "mine.toml", "--root", "lake", "--runner", "local", *words])
+
+
+def test_the_same_hypothesis_in_python_and_sql_is_scored_as_the_shipped_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, PYTHON + SQL) == 0
+    lake = pipeline.open("lake")
+    columns = "model, checkpoint, layer, neuron, signal, measure, value"
+    shipped, by_python, by_sql = (
+        lake.fetch(f"select {columns} from scores where hypothesis = '{name}' order by all")
+        for name in ("next_is_b", "by_python", "by_sql")
+    )
+    assert len(shipped) == 4 * 6 * 3
+    assert shipped.equals(by_python)
+    assert shipped.equals(by_sql)
+    assert main(["top", "mine", "--hypothesis", "by_python", "--root", "lake"]) == 0
+    (folder / "mine.py").unlink()
+    assert main(["top", "mine", "--hypothesis", "by_pyton", "--root", "lake"]) == 2
+    assert "unknown hypothesis 'by_pyton'" in capsys.readouterr().err
+
+
+def test_a_definition_that_changed_is_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, PYTHON) == 0
+    (folder / "mine.py").write_text(BY_PYTHON.replace("None", "False"))
+    assert run(folder, PYTHON) == 2
+    assert "annotate.definition was" in capsys.readouterr().err
+    assert run(folder, PYTHON, "--replace", "annotate") == 0
+
+
+BAD = [
+    (PYTHON.replace("mine.py", "none.py"), "score.define: cannot read"),
+    (PYTHON.replace("next_is_b", "next"), "mine.py has no function 'next'; it has next_is_b, fails"),
+    (PYTHON.replace("next_is_b", "fails"), "by_python (mine.py:fails) fails with ZeroDivisionError"),
+    (PYTHON.replace("next_is_b", "short"), "gives 0 values for 7 characters"),
+    (PYTHON.replace("next_is_b", "words"), "gives 'a': a number, bool or None is needed"),
+    (PYTHON.replace("next_is_b", "seven"), "gives 7, and yes_no = true says that it gives 0 or 1"),
+    (PYTHON.replace("mine.py:next_is_b", "mine.py"), "python is file.py:function, not 'mine.py'"),
+    (PYTHON.replace("by_python", "count_a"), "score.define: count_a is a hypothesis that there is"),
+    (PYTHON + PYTHON, "score.define has a name twice"),
+    (PYTHON + 'sql = "1"\n', "needs one of python and sql"),
+    (SQL.replace("target", "colour"), 'Referenced column "colour" not found'),
+    (SQL.replace("= 'b'", "="), "is no SQL expression over steps"),
+    (SQL.replace("target = 'b'", "char"), "gives VARCHAR, not a number or boolean"),
+    (SQL.replace("target = 'b'", "(select max(a) from 'mine.py')"), "is no SQL expression over steps"),
+]
+
+
+@pytest.mark.parametrize(("defined", "told"), BAD, ids=[told[:24] for _, told in BAD])
+def test_what_cannot_work_is_told_before_anything_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str], defined: str, told: str
+) -> None:
+    assert run(folder, defined) == 2
+    assert told in capsys.readouterr().err
+    assert not Path("lake").exists()
+
+
+def test_python_that_is_none_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "mine.py").write_text("def next_is_b(text:\n")
+    assert run(folder, PYTHON) == 2
+    assert "mine.py cannot be imported: SyntaxError" in capsys.readouterr().err
+
+
+def test_sql_gives_one_value_a_step_or_fails_late(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(folder, SQL.replace("target = 'b'", "step")) != 0
+    assert "gives other values than 0 and 1, against its yes_no = true" in capsys.readouterr().err

@@ -1,0 +1,123 @@
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pipeline.storage.sources import find_sources, read_documents
+from schemas.corpus import Document
+from schemas.errors import StorageError, UsageError
+from schemas.task_settings import TextSettings
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "b.py").write_text("print(2)\n")
+    (tmp_path / "a.py").write_text("print('é')\n")
+    (tmp_path / "notes.txt").write_text("no\n")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "folder.py" / "c.py").write_text("c\n")
+    return tmp_path
+
+
+def settings(*patterns: object, **others: object) -> TextSettings:
+    return TextSettings.model_validate({"name": "text", "files": [str(p) for p in patterns], **others})
+
+
+def documents(found: TextSettings) -> list[Document]:
+    return [document for source in find_sources(found) for document in read_documents(source, found)]
+
+
+def names(found: TextSettings) -> list[str]:
+    return [Path(document.name).name for document in documents(found)]
+
+
+def texts(found: TextSettings) -> list[str]:
+    return [document.text for document in documents(found)]
+
+
+def test_files_come_in_the_order_of_their_names_and_once(files: Path) -> None:
+    assert names(settings(files / "*.py")) == ["a.py", "b.py"]
+    assert names(settings(files / "b.py", files / "*.py")) == ["b.py", "a.py"]
+    assert names(settings(files / "*", include=["*.txt"])) == ["notes.txt"]
+    assert names(settings(files / "*", exclude=["a.*", "*.txt"])) == ["b.py"]
+
+
+def test_a_folder_is_all_that_it_holds(files: Path) -> None:
+    assert names(settings(files)) == ["a.py", "b.py", "c.py", "notes.txt"]
+    assert names(settings(files, exclude=["*/folder.py/*", "*.txt"])) == ["a.py", "b.py"]
+
+
+def test_archives_are_opened_where_their_pattern_says_so(files: Path) -> None:
+    with zipfile.ZipFile(files / "src.zip", "w") as archive:
+        for name, text in (("z/B.java", "b\n"), ("a/A.java", "a\n"), ("a/notes.txt", "n\n")):
+            archive.writestr(name, text)
+    with tarfile.open(files / "src.tar.gz", "w:gz") as tar:
+        member = tarfile.TarInfo("src/C.java")
+        member.size = 2
+        tar.addfile(member, io.BytesIO(b"c\n"))
+    both = settings(files / "src.zip", files / "*.tar.gz", include=["*.java"])
+    assert [(d.name.removeprefix(f"{files}/"), d.text) for d in documents(both)] == [
+        ("src.zip/a/A.java", "a\n"),
+        ("src.zip/z/B.java", "b\n"),
+        ("src.tar.gz/src/C.java", "c\n"),
+    ]
+    assert names(settings(files, include=["*.java"])) == []
+    (files / "broken.zip").write_bytes(b"PK no zip")
+    with pytest.raises(StorageError, match=r"cannot read .*broken\.zip: File is not a zip file"):
+        documents(settings(files / "broken.zip"))
+
+
+def test_a_compressed_file_is_read_as_what_it_holds(files: Path) -> None:
+    (files / "d.py.gz").write_bytes(gzip.compress(b"packed\n"))
+    assert texts(settings(files / "d.*", include=["*.py"])) == ["packed\n"]
+
+
+def test_each_line_is_a_document_with_one_newline(files: Path) -> None:
+    (files / "lines.txt").write_bytes(b"one\n\ntwo\r\n  \nthree")
+    found = settings(files / "lines.txt", documents="line")
+    assert texts(found) == ["one\n", "two\n", "three\n"]
+    assert names(found) == ["lines.txt:1", "lines.txt:3", "lines.txt:5"]
+
+
+def test_rows_of_json_and_csv_give_their_column(files: Path) -> None:
+    rows = [{"id": 1, "tweet": 'a "b"'}, {"id": 2, "tweet": "c\nd"}]
+    (files / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    (files / "rows.csv").write_text('id,tweet\n1,"a ""b"""\n2,"c\nd"\n')
+    (files / "rows.tsv").write_text("id\ttweet\n1\ta, b\n")
+    expected = ['a "b"\n', "c\nd\n"]
+    assert texts(settings(files / "rows.jsonl", documents="jsonl", column="tweet")) == expected
+    assert texts(settings(files / "rows.csv", documents="csv", column="tweet")) == expected
+    assert texts(settings(files / "rows.tsv", documents="csv", column="tweet")) == ["a, b\n"]
+    with pytest.raises(UsageError, match=r"rows\.csv has no column 'text', only id, tweet: set task\.column"):
+        documents(settings(files / "rows.csv", documents="csv"))
+    with pytest.raises(UsageError, match=r"rows\.jsonl:1 has no text under 'id', only id, tweet"):
+        documents(settings(files / "rows.jsonl", documents="jsonl", column="id"))
+    with pytest.raises(UsageError, match=r"rows\.csv:1 is not JSON"):
+        documents(settings(files / "rows.csv", documents="jsonl"))
+
+
+def test_a_document_may_be_no_larger_than_the_settings_say(files: Path) -> None:
+    (files / "long.txt").write_text("x" * 50 + "\nshort\n")
+    with pytest.raises(UsageError, match=r"long\.txt is larger than task\.maximum_document = 20 bytes"):
+        documents(settings(files / "long.txt", maximum_document=20))
+    with pytest.raises(UsageError, match=r"long\.txt:1 is larger than"):
+        documents(settings(files / "long.txt", maximum_document=20, documents="line"))
+
+
+def test_any_uri_that_fsspec_knows(files: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/corpus/x.py", b"x = 1\n")
+    assert texts(settings("memory://corpus/*.py")) == ["x = 1\n"]
+    with pytest.raises(UsageError, match="no path or URI"):
+        documents(settings("gopher://corpus/*.py"))
+    with pytest.raises(UsageError, match=r"task\.files: there is no .*none\.py"):
+        documents(settings(files / "none.py"))
+
+
+def test_python_itself_is_at_hand() -> None:
+    assert "this.py" in names(settings("{stdlib}/t*.py"))
