@@ -52,8 +52,7 @@ def train_model(
         is_kept = train_step in settings.checkpoint_steps
         if train_step > course.resumed_from and not course.patience.has_ended:
             valid = course.advance(train_step)
-            if not share.rank:
-                objects += course.write(index, valid, is_kept=is_kept)
+            objects += course.write(index, valid, is_kept=is_kept)
         elif not share.rank:
             objects += course.written(index, train_step, is_kept=is_kept)
     return objects
@@ -113,20 +112,23 @@ class _Course:
         while trainer.train_step < train_step:
             trainer.advance(min(trainer.train_step + STRETCH, train_step))
             is_due = time.monotonic() - self._saved > 60 * self._piece.run.placement.save_minutes
-            if (self._is_leaving() or is_due) and trainer.train_step < train_step:
+            leaves = self._is_leaving()
+            if told_by_first(self._share, leaves or is_due) and trainer.train_step < train_step:
                 self._save()
         valid = evaluate(trainer.model, self._valid, self._share)
         self.patience.see(valid.loss, trainer.model.state_dict())
         return valid
 
     def write(self, index: int, valid: Evaluation, *, is_kept: bool) -> list[StoredObject]:
-        """Write an evaluation, the checkpoint if it is one, and only then the state."""
+        """Write an evaluation, the checkpoint if it is one, and only then the state; what it wrote."""
         run, trainer = self._piece.run, self.trainer
-        partition = {"run": run.id, "model": self.spec.name}
-        rows = [self._metrics_rows(valid)]
-        objects = [write_shard(run.folder, METRICS, partition, index, rows, self._piece.fingerprint)]
-        if is_kept:
-            objects += self._write_checkpoint(trainer.train_step)
+        objects = []
+        if not self._share.rank:
+            partition = {"run": run.id, "model": self.spec.name}
+            rows = [self._metrics_rows(valid)]
+            objects = [write_shard(run.folder, METRICS, partition, index, rows, self._piece.fingerprint)]
+            if is_kept:
+                objects += self._write_checkpoint(trainer.train_step)
         trainer.begin_span()
         self._begun, self._counted = time.monotonic(), 0
         self._save()
@@ -153,8 +155,8 @@ class _Course:
         return [commit(self._piece.run.folder, paths[name], data) for name, data in files.items()]
 
     def _save(self) -> None:
+        state = {**self.trainer.state(), **self.patience.state()}
         if not self._share.rank:
-            state = {**self.trainer.state(), **self.patience.state()}
             self._piece.run.folder.replace(self._resume, seal_state(tensors_to_bytes(state)))
         self._saved = time.monotonic()
 

@@ -94,11 +94,8 @@ def read_sequences(run: Run, split: str, start: int = 0, stop: int | None = None
     first = bisect_right(bounds, bounds[0] + start) - 1
     last = bisect_left(bounds, bounds[0] + stop)
     gathered = Gathering(sum(shard.rows for shard in step_shards(run, split)[first:last]))
-    documents = document_shards(run, split)[first:last]
-    for place, shard in enumerate(step_shards(run, split)[first:last]):
-        rows = read_shards(run.folder, [shard], ["sequence", "token", "determined"])
-        starts = read_shards(run.folder, [documents[place]], ["sequence"]) if documents else None
-        gathered.add(rows, starts)
+    for shard in step_shards(run, split)[first:last]:
+        gathered.add(read_shards(run.folder, [shard], ["sequence", "token", "determined"]))
     before = bounds[first] - bounds[0]
     return gathered.sequences().take(start - before, stop - before)
 

@@ -108,11 +108,18 @@ class TrainingSettings(Settings):
     """Next-character cross-entropy with Adam."""
 
     steps: PositiveInt = Field(2_000, description="updates")
-    batch_size: PositiveInt = Field(64, description="sequences of an update")
+    batch_size: PositiveInt = Field(64, description="sequences of an update, or chunks of them")
     learning_rate: PositiveFloat = Field(0.01, allow_inf_nan=False, description="Adam's, at its highest")
     schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="how the rate falls to 0")
     warmup: int = Field(0, ge=0, description="updates over which the rate rises from 0")
     clip: PositiveFloat = Field(1.0, allow_inf_nan=False, description="largest norm of the gradient")
+    truncate: int = Field(
+        0,
+        ge=0,
+        description="steps of an update: longer sequences, as whole documents (task.window = 0), are learnt in "
+        "chunks of so many, each from the state that the one before left (truncated back-propagation through "
+        "time); 0: each sequence at once",
+    )
     accumulate: PositiveInt = Field(
         1, description="parts in which a worker takes its sequences of a batch, one after another: less memory"
     )

@@ -23,7 +23,6 @@ class Recurrent:
     weights: list[list[Weights]]  # by layer and direction
     neurons: int
     batch_first: bool
-    gives_state: bool  # torch's modules give (output, state), ours the output
     is_step: bool  # a Cell form: one call is one step
 
 
@@ -85,7 +84,7 @@ def read_recurrent(module: nn.Module) -> Recurrent:
         weights = [[layer_weights(parameters, f"_l{layer}")] for layer in range(shape.layers)]
         return Recurrent(
             shape.cell, shape.nonlinearity, weights, shape.hidden_size,
-            batch_first=True, gives_state=False, is_step=False,
+            batch_first=True, is_step=False,
         )  # fmt: skip
     nonlinearity = str(getattr(module, "nonlinearity", "tanh"))
     if isinstance(module, nn.RNNBase):
@@ -96,12 +95,12 @@ def read_recurrent(module: nn.Module) -> Recurrent:
         ]
         return Recurrent(
             _kind(module, SEQUENCE_MODULES), nonlinearity, weights, module.hidden_size,
-            batch_first=module.batch_first, gives_state=True, is_step=False,
+            batch_first=module.batch_first, is_step=False,
         )  # fmt: skip
     assert isinstance(module, nn.RNNCellBase)
     return Recurrent(
         _kind(module, STEP_MODULES), nonlinearity, [[layer_weights(parameters, "")]], module.hidden_size,
-        batch_first=True, gives_state=True, is_step=True,
+        batch_first=True, is_step=True,
     )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def unroll_module(
     last = _last_states([run for layer in layers for run in layer], batch)
     # A copy, since the network may go on in place on what it is given: nn.ReLU(inplace=True) on our signals.
     output = _write_batch(current.clone(), recurrent, inputs, batch)
-    return Unrolled(layers, (output, last) if recurrent.gives_state else output, last)
+    return Unrolled(layers, (output, last), last)
 
 
 def flip(values: Tensor, lengths: Tensor | None) -> Tensor:

@@ -12,18 +12,17 @@ STEPS_IN_MEMORY = 16_000_000
 
 
 class Gathering:
-    """Room for N steps, filled shard by shard: 4 bytes a step, and 13 a sequence."""
+    """Room for N steps, filled shard by shard: 4 bytes a step, and 12 a sequence."""
 
     def __init__(self, steps: int) -> None:
         self._tokens = _room(steps)
         self._steps = 0
         self._ids: list[np.ndarray] = []
         self._starts: list[np.ndarray] = []
-        self._continues: list[np.ndarray] = []
         self._determined: list[tuple[int, np.ndarray]] = []  # of shards where any is, with their first steps
 
-    def add(self, rows: pa.Table, documents: pa.Table | None = None) -> None:
-        """Take the next shard's rows of `steps`, in the order of (sequence, step), and those of its documents."""
+    def add(self, rows: pa.Table) -> None:
+        """Take the next shard's rows of `steps`, in the order of (sequence, step)."""
         numbers = rows["sequence"].to_numpy()
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
         self._tokens[self._steps : self._steps + len(rows)] = rows["token"].to_numpy()
@@ -32,10 +31,6 @@ class Gathering:
             self._determined.append((self._steps, determined))
         self._ids.append(numbers[starts])
         self._starts.append(starts + self._steps)
-        if documents is not None:
-            continues = np.ones(len(starts), bool)
-            continues[documents["sequence"].to_numpy() - numbers[0]] = False
-            self._continues.append(continues)
         self._steps += len(rows)
 
     def sequences(self) -> Sequences:
@@ -49,7 +44,6 @@ class Gathering:
             offsets=np.append(np.concatenate(self._starts), self._steps),
             tokens=self._tokens[: self._steps],
             determined=determined,
-            continues=np.concatenate(self._continues) if self._continues else None,
         )
 
 

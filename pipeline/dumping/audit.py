@@ -109,17 +109,15 @@ def _own(module: nn.Module, layers: list[LayerRun]) -> tuple[Tensor, Tensor]:
     """The last layer's hidden state as captured, and as the module's own forward gives it.
 
     Step by step, each from the captured states before it: over a whole sequence two sums in another order may part
-    for good in a network that is chaotic. Our own layers take no state, and are run over a whole sequence.
+    for good in a network that is chaotic.
     """
     hidden = layers[-1].signals["hidden_state"]
-    if not isinstance(module, nn.RNNBase):
-        return hidden[:1], module(layers[0].inputs[:1])
     places = _sampled(layers[0])
     states = zip(*(_states(run, places) for run in layers), strict=True)
     state = tuple(torch.cat(parts, 1).transpose(0, 1).contiguous() for parts in states)
     inputs = layers[0].inputs[places]
     output, _ = module(
-        inputs[:, None] if module.batch_first else inputs[None], state if len(state) > 1 else state[0]
+        inputs[:, None] if module.batch_first else inputs[None], state[0] if len(state) == 1 else state or None
     )
     return hidden[places], output[:, 0] if module.batch_first else output[0]
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import torch
 from torch import nn
 
+from pipeline.models.network import logits_of
 from pipeline.tasks.task import Sequence, Task
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.experiment import ExtrapolateSettings
@@ -31,6 +32,6 @@ def is_right(model: nn.Module, vocabulary: Vocabulary, sequence: Sequence) -> bo
     """Whether the most probable character is the true one at every determined place."""
     tokens = vocabulary.encode(sequence.text, "an extrapolated sequence").astype(np.int64)
     with torch.inference_mode():
-        predicted = model(torch.from_numpy(tokens[None, :-1]))[0].argmax(-1).numpy()
+        predicted = logits_of(model, torch.from_numpy(tokens[None, :-1]))[0].argmax(-1).numpy()
     answer = slice(sequence.determined_from - 1, None)
     return bool((predicted[answer] == tokens[1:][answer]).all())

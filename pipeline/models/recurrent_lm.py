@@ -12,7 +12,11 @@ from torch.nn.functional import one_hot
 from pipeline.models import cells
 from pipeline.models.cells import Signals, Weights
 from schemas.experiment import Architecture
+from schemas.signals import STATE
 
+# A state between two calls as torch's modules have it, (layers, batch, neurons) each: the hidden state, or hidden
+# and cell state; None is zero, and all that a memoryless cell has.
+CarriedState = Tensor | tuple[Tensor, ...] | None
 STACKED_GATES = {"feedforward": 1, "rnn": 1, "lstm": 4, "gru": 3, "peephole_lstm": 4}
 FUSED: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
@@ -26,11 +30,18 @@ class RecurrentLM(nn.Module):
         self.recurrent = _recurrent(architecture)
         self.readout = nn.Linear(architecture.hidden_size, architecture.vocabulary_size)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Logits of the next character, (batch, steps, vocabulary), of tokens (batch, steps)."""
-        inputs = self._inputs(tokens)
-        hidden = self.recurrent(inputs)
-        return self.readout(hidden[0] if self.architecture.cell in FUSED else hidden)  # type: ignore[no-any-return]
+    def forward(self, tokens: Tensor, state: CarriedState = None) -> tuple[Tensor, CarriedState]:
+        """Logits of the next character, (batch, steps, vocabulary), of tokens (batch, steps).
+
+        Args:
+            tokens: what is read.
+            state: before the first step, as an earlier call gave it; None is zero.
+
+        Returns:
+            The logits, and the state after the last step.
+        """
+        hidden, last = self.recurrent(self._inputs(tokens), state)
+        return self.readout(hidden), last
 
     def _inputs(self, tokens: Tensor) -> Tensor:
         return one_hot(tokens, self.architecture.vocabulary_size).to(self.readout.weight.dtype)
@@ -38,6 +49,8 @@ class RecurrentLM(nn.Module):
 
 class Layers(nn.Module):
     """Layers of a cell that torch has no fused module for; parameters are named as torch names them."""
+
+    batch_first = True
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -55,19 +68,31 @@ class Layers(nn.Module):
                 values = torch.empty(shape).uniform_(-bound, bound)
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(values))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """The last layer's hidden state, (batch, steps, neurons), of inputs (batch, steps, features)."""
-        return unroll_layers(inputs, self.architecture, dict(self.named_parameters()))[-1]["hidden_state"]
+    def forward(self, inputs: Tensor, state: CarriedState = None) -> tuple[Tensor, CarriedState]:
+        """The last layer's hidden state, (batch, steps, neurons), of inputs (batch, steps, features).
+
+        The state before the first step is taken, and the one after the last given, as torch's modules do.
+        """
+        layers = unroll_layers(inputs, self.architecture, dict(self.named_parameters()), state)
+        parts = tuple(
+            torch.stack([signals[name][:, -1] for signals in layers]) for name in STATE[self.architecture.cell]
+        )
+        return layers[-1]["hidden_state"], (parts[0] if len(parts) == 1 else parts or None)
 
 
 def unroll_layers(
-    inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter]
+    inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter], state: CarriedState = None
 ) -> list[Signals]:
     """Every signal of every layer; `parameters` under torch's names (weight_ih_l0, …)."""
     layers = []
+    parts = (state,) if isinstance(state, Tensor) else state
     for layer in range(architecture.layers):
         signals = cells.unroll(
-            architecture.cell, inputs, layer_weights(parameters, f"_l{layer}"), architecture.nonlinearity
+            architecture.cell,
+            inputs,
+            layer_weights(parameters, f"_l{layer}"),
+            architecture.nonlinearity,
+            tuple(part[layer] for part in parts) if parts else None,
         )
         layers.append(signals)
         inputs = signals["hidden_state"]

@@ -15,7 +15,6 @@ class Sequences:
     offsets: np.ndarray  # (S + 1,) int64: sequence s is tokens[offsets[s]:offsets[s + 1]]
     tokens: np.ndarray  # (N,) of whole numbers
     determined: np.ndarray  # (N,) bool: whether the step's target is determined
-    continues: np.ndarray | None = None  # (S,) bool: goes on where the one before ended; None: none does
 
     def __len__(self) -> int:
         """Their number."""
@@ -34,22 +33,29 @@ class Sequences:
             self.offsets[start : stop + 1] - first,
             self.tokens[first:last],
             self.determined[first:last],
-            None if self.continues is None else self.continues[start:stop],
         )
 
     def padded(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens of some sequences, padded at their ends, and which steps are real.
+        """The tokens of some sequences, padded at their ends, and which steps are real, as `spans`.
+
+        Args:
+            rows: places of B sequences, (B,).
+        """
+        starts = self.offsets[rows]
+        return self.spans(starts, self.offsets[rows + 1] - starts)
+
+    def spans(self, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tokens from some places on, padded at their ends, and which steps are real.
 
         Padding is whatever follows in memory: no step sees the steps after it, so its value changes nothing.
 
         Args:
-            rows: places of B sequences, (B,).
+            starts: B places in `tokens`, (B,).
+            lengths: how many tokens there, (B,).
 
         Returns:
             Tokens (B, T) int64 and real (B, T) bool, T being the longest length.
         """
-        starts = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - starts
         steps = np.arange(lengths.max())
         tokens = self.tokens.take(starts[:, None] + steps, mode="clip")
         return tokens.astype(np.int64), steps < lengths[:, None]

@@ -1,4 +1,4 @@
-"""Which sequences an update takes: a function of (seed, update number) alone, whoever computes it."""
+"""The tensors of an update, for one of the processes that train together."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.tasks.sequences import IGNORED, Sequences
+from pipeline.training.order import Chunks, WholeSequences
 from pipeline.training.share import ALONE, Share
 from schemas.errors import UsageError
 from schemas.experiment import TrainingSettings
@@ -19,32 +20,43 @@ BATCHES_AHEAD = 32
 TOKENS_AHEAD = 1_000_000
 
 
+class Part(NamedTuple):
+    """Some lanes of a batch."""
+
+    tokens: Tensor  # (lanes, steps) int64
+    targets: Tensor  # (lanes, steps) int64, IGNORED where there is none
+    continues: Tensor  # (lanes,) bool: goes on from the state that the update before left in the lane
+
+
 class Batch(NamedTuple):
     """One update's work for one process."""
 
-    parts: list[tuple[Tensor, Tensor]]  # tokens and targets, both (sequences, steps), one after another
+    parts: list[Part]  # one after another
     targets: int  # that count, of the whole batch
     characters: int  # of them, in these parts
 
 
 class Batches:
-    """The batches of a training, in shuffled order, each sequence once an epoch."""
+    """The batches of a training: whole sequences, or chunks of long ones."""
 
     def __init__(self, sequences: Sequences, settings: TrainingSettings, seed: int, share: Share = ALONE) -> None:
         """Prepare; raises UsageError when a batch has fewer sequences than there are parts."""
-        self._sequences, self._seed, self._share = sequences, seed, share
-        self._parts = settings.accumulate
-        self._size = min(settings.batch_size, len(sequences))
-        if self._size < share.of * self._parts:
+        self._sequences, self._share = sequences, share
+        self._order: WholeSequences | Chunks
+        longest = int(sequences.lengths.max())
+        if settings.truncate:
+            self._order = Chunks(sequences, settings.batch_size, seed, settings.truncate)
+            longest = min(longest, settings.truncate)
+        else:
+            self._order = WholeSequences(sequences, settings.batch_size, seed)
+        self.lanes = self._order.lanes
+        if self.lanes < share.of * settings.accumulate:
             raise UsageError(
-                f"a batch of {self._size} sequences is too small for {share.of} workers in {self._parts} parts: "
-                "raise training.batch_size, or lower training.accumulate or --data-parallel"
+                f"a batch of {self.lanes} sequences is too small for {share.of} workers in {settings.accumulate} "
+                "parts: raise training.batch_size, or lower training.accumulate or --data-parallel"
             )
-        self._lengths = sequences.lengths
-        longest = self._size * int(self._lengths.max())
-        self._ahead = max(1, min(BATCHES_AHEAD, TOKENS_AHEAD // longest))
-        self._epoch = -1
-        self._order = np.empty(0, np.int64)
+        self.bounds = part_bounds(self.lanes, share, settings.accumulate)
+        self._ahead = max(1, min(BATCHES_AHEAD, TOKENS_AHEAD // (self.lanes * longest)))
 
     def between(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of updates start to stop."""
@@ -52,30 +64,21 @@ class Batches:
             yield from self._made(range(first, min(first + self._ahead, stop)))
 
     def _made(self, train_steps: range) -> Iterator[Batch]:
-        rows = np.stack([self._rows(train_step) for train_step in train_steps])
-        counts = (self._lengths[rows] - 1).sum(1).tolist()
-        bounds = part_bounds(self._size, self._share, self._parts)
-        own = rows[:, bounds[0] : bounds[-1]]
-        tokens, real = self._sequences.padded(own.ravel())
+        spans = [self._order.spans(train_step) for train_step in train_steps]
+        here = slice(self.bounds[0], self.bounds[-1])
+        starts, lengths = (np.stack([span[field][here] for span in spans]) for field in (0, 1))
+        tokens, real = self._sequences.spans(starts.ravel(), lengths.ravel() + 1)
         targets = np.where(real[:, 1:], tokens[:, 1:], IGNORED)
-        lengths = self._lengths[own] - 1
-        for batch, counted in enumerate(counts):
+        for batch, span in enumerate(spans):
             parts = []
-            for begin, end in pairwise(bounds):
-                here = slice(begin - bounds[0], end - bounds[0])
-                steps = slice(0, int(lengths[batch, here].max()))
-                lines = slice(batch * own.shape[1] + here.start, batch * own.shape[1] + here.stop)
-                parts.append((torch.from_numpy(tokens[lines, steps]), torch.from_numpy(targets[lines, steps])))
-            yield Batch(parts, counted, int(lengths[batch].sum()))
-
-    def _rows(self, train_step: int) -> np.ndarray:
-        """The places of an update's sequences, (batch,)."""
-        batches = len(self._sequences) // self._size  # an epoch's remainder waits for another order
-        epoch, place = divmod(train_step, batches)
-        if epoch != self._epoch:
-            self._order = np.random.default_rng([self._seed, epoch]).permutation(len(self._sequences))
-            self._epoch = epoch
-        return self._order[place * self._size : (place + 1) * self._size]
+            for begin, end in pairwise(bound - self.bounds[0] for bound in self.bounds):
+                steps = slice(0, int(lengths[batch, begin:end].max()))
+                lines = slice(batch * starts.shape[1] + begin, batch * starts.shape[1] + end)
+                continues = span.continues[self.bounds[0] + begin : self.bounds[0] + end]
+                parts.append(
+                    Part(*map(torch.from_numpy, (tokens[lines, steps], targets[lines, steps], continues)))
+                )
+            yield Batch(parts, int(span.targets.sum()), int(lengths[batch].sum()))
 
 
 def part_bounds(size: int, share: Share, parts: int) -> list[int]:

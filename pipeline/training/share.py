@@ -4,10 +4,12 @@ Each holds the whole model and takes its part of every batch (data parallelism);
 been started. A process that is alone needs none.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
+
+Told = TypeVar("Told")
 
 
 class Share(NamedTuple):
@@ -30,7 +32,17 @@ def summed(share: Share, values: list[float]) -> list[float]:
     return sums
 
 
-def told_by_first(share: Share, data: bytes | None) -> bytes | None:
+def joined(share: Share, part: Tensor, size: int, start: int) -> Tensor:
+    """The processes' parts of a tensor (layers, size, neurons) put together, this one's from `start` on."""
+    if share.of == 1:
+        return part
+    whole = torch.zeros(part.shape[0], size, part.shape[2], device=_device())
+    whole[:, start : start + part.shape[1]] = part
+    distributed.all_reduce(whole)
+    return whole
+
+
+def told_by_first(share: Share, data: Told) -> Told:
     """The first process' data, in all of them."""
     if share.of == 1:
         return data

@@ -11,7 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.tasks.sequences import IGNORED, Sequences
-from pipeline.training.batches import Batch, Batches
+from pipeline.training.batches import Batch, Batches, Part
+from pipeline.training.lanes import Lanes
 from pipeline.training.share import ALONE, Share, summed
 from schemas.experiment import TrainingSettings
 
@@ -57,6 +58,7 @@ class Trainer:
         self.span = Span()
         self._settings, self._share, self._device = settings, share, torch.device(device)
         self.batches = Batches(sequences, settings, seed, share)
+        self._lanes = Lanes(self.batches.lanes, self.batches.bounds, share)
         self._parameters = list(model.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
         self._together = DistributedDataParallel(model) if share.of > 1 else None
@@ -86,10 +88,10 @@ class Trainer:
         self._optimizer.param_groups[0]["lr"] = learning_rate(self._settings, self.train_step)
         self._optimizer.zero_grad()
         losses = []
-        for index, (tokens, targets) in enumerate(batch.parts):
+        for index, part in enumerate(batch.parts):
             with self._exchange(last=index == len(batch.parts) - 1):
                 # Every character weighs the same, in whichever part it lies.
-                loss = self._loss(tokens.to(self._device), targets.to(self._device)) / batch.targets
+                loss = self._loss(index, part) / batch.targets
                 (loss * self._share.of).backward()  # type: ignore[no-untyped-call]  # DDP takes the processes' mean
             losses.append(loss.detach())
         nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
@@ -97,11 +99,15 @@ class Trainer:
         self.train_step += 1
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
+    def _loss(self, index: int, part: Part) -> Tensor:
         """Cross-entropy in nats, summed over the targets that count."""
+        tokens, targets, continues = (tensor.to(self._device) for tensor in part)
+        before = self._lanes.before(index, continues) if self._settings.truncate else None
         mixed = self._settings.precision == "bfloat16"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
-            logits = (self._together or self.model)(tokens)
+            logits, after = (self._together or self.model)(tokens, before)
+        if self._settings.truncate:
+            self._lanes.keep(index, after)
         return cross_entropy(
             logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
         )
@@ -112,12 +118,18 @@ class Trainer:
         return self._together.no_sync() if wait and self._together else nullcontext()
 
     def state(self) -> dict[str, Tensor]:
-        """All that is needed to go on from here, as named tensors."""
+        """All that is needed to go on from here, as named tensors; every process must ask."""
         moments = self._optimizer.state_dict()["state"]
         named = {f"adam.{index}.{name}": value for index, of in moments.items() for name, value in of.items()}
         weights = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         span = torch.tensor([self.span.loss, self.span.updates, self.span.characters], dtype=torch.float64)
-        return {"train_step": torch.tensor(self.train_step), "span": span, **named, **weights}
+        return {
+            "train_step": torch.tensor(self.train_step),
+            "span": span,
+            **named,
+            **weights,
+            **self._lanes.state(),
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from what `state` gave."""
@@ -126,6 +138,7 @@ class Trainer:
         self.span = Span(loss, int(updates), int(characters))
         weights = {name.removeprefix("model."): v for name, v in state.items() if name.startswith("model.")}
         self.model.load_state_dict(weights)
+        self._lanes.restore(state, self._device)
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith("adam."):

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from pipeline.models.recurrent_lm import RecurrentLM
-from pipeline.training.batches import Batch, Batches
+from pipeline.training.batches import Batch, Batches, Part
 from pipeline.training.trainer import Trainer
 from schemas.experiment import Experiment, TrainingSettings
 from schemas.parse import parse_experiment
@@ -94,7 +94,7 @@ class Bare:
     def advance(self, batches: Sequence[Batch]) -> None:
         """One update a batch."""
         for batch in batches:
-            ((tokens, targets),) = batch.parts
+            ((tokens, targets, _),) = batch.parts
             self._optimizer.zero_grad()
             hidden, _ = self.lstm(one_hot(tokens, self.readout.out_features).float())
             # Targets that do not count are -100, which cross_entropy ignores by default.
@@ -151,8 +151,8 @@ def _compare(experiment: Experiment, updates: int, rounds: int) -> tuple[Times, 
 
 def _packed(batch: Batch) -> Batch:
     """A batch that lies in memory as a hand-made one would, and not as a view of longer rows."""
-    ((tokens, targets),) = batch.parts
-    return batch._replace(parts=[(tokens.contiguous(), targets.contiguous())])
+    (part,) = batch.parts
+    return batch._replace(parts=[Part(*(tensor.contiguous() for tensor in part))])
 
 
 def _row(name: str, times: Times, characters: list[int], _apart: float) -> tuple[str, ...]:

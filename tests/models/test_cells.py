@@ -156,7 +156,16 @@ class CellContract:
     def test_unrolling_predicts_what_training_trains(self) -> None:
         model = make_model(architecture(self.cell, 2), 0)
         tokens = torch.randint(0, 5, (3, 8), generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(by_loop(model, tokens)[1], model(tokens), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(by_loop(model, tokens)[1], model(tokens)[0], rtol=1e-5, atol=1e-6)
+
+    def test_a_text_may_be_read_in_pieces(self) -> None:
+        model = make_model(architecture(self.cell, 2), 0)
+        tokens = torch.randint(0, 5, (3, 8), generator=torch.Generator().manual_seed(0))
+        whole, last = model(tokens)
+        first, state = model(tokens[:, :5])
+        second, other_last = model(tokens[:, 5:], state)
+        torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(other_last, last, rtol=1e-5, atol=1e-6)
 
     def test_the_past_does_not_depend_on_the_future(self) -> None:
         model = make_model(architecture(self.cell, 2), 0)

@@ -31,7 +31,7 @@ def model(cell: str = "lstm", scale: float = 4.0) -> RecurrentLM:
 def read(reader: RecurrentLM, tokens: np.ndarray) -> torch.Tensor:
     """Log-probabilities of the character after each of some tokens (steps,), all read at once."""
     with torch.inference_mode():
-        logits: torch.Tensor = reader(torch.from_numpy(tokens)[None])[0]
+        logits: torch.Tensor = reader(torch.from_numpy(tokens)[None])[0][0]
     return logits.double().log_softmax(-1)
 
 
@@ -76,7 +76,7 @@ def test_characters_come_as_often_as_the_model_says() -> None:
     """8,000 first characters against their probabilities: chi-square of 5 degrees is below 25 at p > 0.9998."""
     written = write(model(scale=1.0), PROMPT, Drawing(length=1, samples=8_000), 0.7)
     with torch.inference_mode():
-        expected = (model(scale=1.0)(torch.from_numpy(PROMPT)[None])[0, -1].double() / 0.7).softmax(0).numpy()
+        expected = (model(scale=1.0)(torch.from_numpy(PROMPT)[None])[0][0, -1].double() / 0.7).softmax(0).numpy()
     found = np.bincount(written.tokens[:, 3], minlength=6)
     assert (((found - 8_000 * expected) ** 2) / (8_000 * expected)).sum() < 25
 

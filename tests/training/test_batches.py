@@ -27,7 +27,7 @@ def targets_of(share: Share, accumulate: int) -> list[list[int]]:
     settings = TrainingSettings(batch_size=7, accumulate=accumulate)
     found = []
     for batch in Batches(SEQUENCES, settings, 1, share).between(3, 12):
-        rows = [row[row >= 0] for _, targets in batch.parts for row in targets.numpy()]
+        rows = [row[row >= 0] for part in batch.parts for row in part.targets.numpy()]
         own = np.concatenate(rows).tolist()
         assert batch.characters == len(own)
         found.append([batch.targets, *own])
