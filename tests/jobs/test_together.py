@@ -21,6 +21,7 @@ SETTINGS = {
     "training.steps": UPDATES,
     "training.evaluations": 4,
     "training.accumulate": 2,
+    "training.truncate": 8,
 }
 WORDS = ["train", "counting", "--set", "model.seeds=1", "--workers", "2", "--save-every", "0"]
 

@@ -67,7 +67,7 @@ def test_a_chunk_begins_with_the_state_that_the_one_before_left() -> None:
     tokens = torch.from_numpy(text.tokens).long()[None]
     logits, _ = model()(tokens[:, :-1])
     assert trainer.span.characters == 40
-    assert trainer.span.mean_loss == pytest.approx(float(cross_entropy(logits[0], tokens[0, 1:])), rel=1e-5)
+    assert trainer.span.mean_loss == pytest.approx(cross_entropy(logits[0], tokens[0, 1:]).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "peephole_lstm", "feedforward"])
