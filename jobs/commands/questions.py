@@ -12,7 +12,7 @@ from jobs.commands.runs import resolve_run
 from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import Question, parse_question, questions
-from pipeline.rendering.terminal import coloured_text, legend, scale_of
+from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend, scale_of
 from schemas.errors import UsageError, unknown
 from schemas.signals import CELL_SIGNALS, SIGNALS
 
@@ -95,11 +95,27 @@ def show(options: argparse.Namespace) -> None:
     if not len(table):
         raise UsageError(f"nothing was dumped there: {run} has other checkpoints or sequences")
     scale = scale_of(signal, [value for values in table["values"].to_pylist() for value in values])
+    title = f"{options.model} {options.neuron} {signal}"
+    if options.picture:
+        texts = [by_character(row["chars"], row["values"]) for row in table.to_pylist()]
+        _save_picture(title, texts, scale, options)
+        return
     colour = wants_colour()
-    print(f"{options.model} {options.neuron} {signal}: {legend(scale, colour=colour)}")
+    print(f"{title}: {legend(scale, colour=colour)}")
     for row in table.to_pylist():
         print(f"\nsequence {row['sequence']}")
         print(coloured_text(row["chars"], row["values"], scale, colour=colour))
+
+
+def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse.Namespace) -> None:
+    from pipeline.rendering.passage import draw_passages  # matplotlib's import takes a second
+
+    path = Path(options.picture)
+    try:
+        path.write_bytes(draw_passages(title, texts, scale))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    print(path)
 
 
 def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: str | None) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from pipeline.rendering.terminal import VISIBLE, by_character, colour_of, scale_of
+from pipeline.rendering.passage import paint
+from pipeline.rendering.terminal import by_character, scale_of
 
 Rows = Sequence[Mapping[str, Any]]
 TEXT_COLUMNS = 64  # characters of a text that are drawn
@@ -56,22 +56,9 @@ def draw_answer(
 def _draw_texts(axes: Axes, best: Mapping[str, Any], texts: Rows) -> None:
     axes.set_title(f"{best['signal']} of {best['model']} L{best['layer']}/N{best['neuron']}", fontsize=10)
     scale = scale_of(str(best["signal"]), [value for row in texts for value in row["values"]])
-    widest = max((min(len(row["text"]), TEXT_COLUMNS) for row in texts), default=1)
-    for line, row in enumerate(texts):
-        cells = by_character(row["chars"], row["values"])[:TEXT_COLUMNS]
-        for step, (character, value) in enumerate(cells):
-            colour = tuple(part / 255 for part in colour_of(value, scale))
-            axes.add_patch(_square(step, line, colour))
-            shown = VISIBLE.get(character, character)
-            ink = "white" if sum(colour) < 1.5 else "black"
-            axes.text(
-                step + 0.5, line + 0.5, shown, ha="center", va="center", color=ink, family="DejaVu Sans Mono"
-            )
-    axes.set(xlim=(0, max(widest, 24)), ylim=(len(texts), 0), yticks=[], xlabel="step")
-
-
-def _square(step: int, line: int, colour: tuple[float, ...]) -> Rectangle:
-    return Rectangle((step + 0.03, line + 0.06), 0.94, 0.88, facecolor=colour, edgecolor="none")
+    lines = [by_character(row["chars"], row["values"])[:TEXT_COLUMNS] for row in texts]
+    paint(axes, lines, scale, max(24, *map(len, lines)), fontsize=10)
+    axes.set(yticks=[], xlabel="step")
 
 
 def _draw_curve(axes: Axes, hypothesis: str, rows: Rows, signal: str) -> None:

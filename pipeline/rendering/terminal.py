@@ -8,6 +8,7 @@ import pyarrow as pa
 from schemas.signals import GATES
 
 RGB = tuple[int, int, int]
+Line = Sequence[tuple[str, float]]  # characters, each with its value
 # Blue - white - orange: told apart with any of the common kinds of colour blindness.
 NEGATIVE: RGB = (33, 102, 172)
 MIDDLE: RGB = (247, 247, 247)
@@ -48,7 +49,7 @@ def colour_of(value: float, scale: Scale) -> RGB:
     return red, green, blue
 
 
-def by_character(chars: Sequence[str], values: Sequence[float]) -> list[tuple[str, float]]:
+def by_character(chars: Sequence[str], values: Sequence[float]) -> Line:
     """Each character with the value of its step; a step may hold several."""
     return [(c, value) for text, value in zip(chars, values, strict=True) for c in text]
 

@@ -69,6 +69,7 @@ class _Shuffle:
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def of(self, epoch: int) -> np.ndarray:
+        """The order."""
         if epoch != self._epoch:
             self._order = np.random.default_rng([self._seed, epoch]).permutation(self._count)
             self._epoch = epoch

@@ -129,6 +129,15 @@ def test_top_lists_neurons(typed: Typed, tiny_lake: Run) -> None:
     assert all(0 <= row["value"] <= 1 and row["measure"] == "auc" for row in rows)
 
 
+def test_show_draws_texts(typed: Typed, tmp_path: Path) -> None:
+    path = tmp_path / "neuron.png"
+    assert typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--picture", str(path)) == f"{path}\n"
+    assert path.read_bytes().startswith(b"\x89PNG")
+    nowhere = str(tmp_path / "none" / "neuron.png")
+    typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--picture", nowhere, code=2)
+    assert f"cannot write {nowhere}: No such file or directory" in typed.err
+
+
 def test_show_prints_texts(typed: Typed) -> None:
     out = typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--signal", "forget_gate", "--limit", "2")
     assert out.startswith("lstm-1x5-seed0 L0/N4 forget_gate: 0 is 0, 9 is 1\n")
@@ -255,7 +264,8 @@ def test_the_frozen_surface() -> None:
         "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
         "show": sorted(
-            [*common, "--checkpoint", "--json", "--limit", "--sequence", "--signal", "L0/N7", "MODEL", "RUN"]
+            [*common, "--checkpoint", "--json", "--limit", "--picture", "--sequence", "--signal"]
+            + ["L0/N7", "MODEL", "RUN"]
         ),
     }
 

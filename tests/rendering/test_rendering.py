@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from pipeline.rendering.passage import draw_passages, wrapped
 from pipeline.rendering.picture import draw_answer
 from pipeline.rendering.terminal import (
     MIDDLE,
@@ -70,3 +71,17 @@ def test_an_answer_is_drawn(sized: bool, asked: bool) -> None:
     assert picture.format == "PNG"
     assert picture.width > 1000
     assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
+
+
+def test_lines_are_wrapped_behind_their_newlines() -> None:
+    text = [(c, 0.0) for c in "ab\n\nabcdefg\nx"]
+    assert ["".join(c for c, _ in line) for line in wrapped(text, 4)] == ["ab\n", "\n", "abcd", "efg\n", "x"]
+    assert wrapped([], 4) == []
+
+
+def test_a_passage_has_a_cell_a_character_in_its_colour() -> None:
+    """Characters that the font lacks are drawn too, as a box."""
+    texts = [[("a", -1.0), ("\N{FIRE}", 1.0), ("\n", 0.5)], [(" ", 1.0)] * 7]
+    data = draw_passages("m L0/N0", texts, Scale(-1, 1), width=5)
+    colours = {colour for _, colour in Image.open(io.BytesIO(data)).convert("RGB").getcolors(1 << 24) or []}
+    assert {NEGATIVE, POSITIVE} <= colours
