@@ -249,6 +249,7 @@ def test_the_frozen_surface() -> None:
     placement = ["--data-parallel", "--gpus-per-worker", "--save-every", "--tensorboard"]
     network = ["--model", "--weights", "--vocabulary", "--corpus", "--window", "--sequences", "--name"]
     network += ["--tokenizer", "--recurrent"]
+    place = ["L0/N7", "MODEL", "RUN"]
     assert surface == {
         "run": sorted([*stage, *placement, "--until"]),
         **dict.fromkeys(stages, stage),
@@ -264,8 +265,7 @@ def test_the_frozen_surface() -> None:
         "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
         "show": sorted(
-            [*common, "--checkpoint", "--json", "--limit", "--picture", "--sequence", "--signal"]
-            + ["L0/N7", "MODEL", "RUN"]
+            [*common, *place, "--checkpoint", "--json", "--limit", "--picture", "--sequence", "--signal"]
         ),
     }
 
