@@ -2,8 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipeline.tasks.sequences import Sequences
+from tests.benchmarks.ngrams import ngram_bits
 from tests.conftest import REPOSITORY
 
 
@@ -21,6 +24,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
         "main-path": ("## Dumping", "## Reading", "## Memory", "## Not measured"),
         "peers": ("## Peers", "ours, exact", "## Not measured"),
         "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
+        "quality": ("## Quality", "| peephole_lstm |", "## Not measured"),
         "precision": ("## Precision", "bfloat16", "## Not measured"),
         "training": ("## Training", "## Training together", "## Not measured"),
         "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),
@@ -30,3 +34,21 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
         for heading in headings[name]:
             assert heading in page
         assert next(tmp_path.glob(f"{name}_*.json"))
+
+
+def test_an_n_gram_model_is_witten_and_bells_by_hand() -> None:
+    """Of "0101 00" (two sequences) and the question "01", with a vocabulary of 2."""
+    train = Sequences(np.arange(2), np.array([0, 4, 6]), np.array([0, 1, 0, 1, 0, 0]), np.zeros(6, bool))
+    valid = Sequences(np.arange(1), np.array([0, 2]), np.array([0, 1]), np.zeros(2, bool))
+    bits = ngram_bits(train, valid, 2, range(1, 3))
+    one = (2 + 2 * 0.5) / (6 + 2)  # of six characters two are a 1; two kinds were seen
+    assert bits[1] == pytest.approx(-np.log2(one))
+    assert bits[2] == pytest.approx(-np.log2((2 + 2 * one) / (3 + 2)))  # after a 0: two 1s, one 0
+
+
+def test_longer_contexts_are_worth_something_where_there_is_something_to_learn() -> None:
+    tokens = np.tile([0, 1, 2, 0, 2, 1], 50)
+    both = Sequences(np.arange(1), np.array([0, 300]), tokens, np.zeros(300, bool))
+    bits = ngram_bits(both, both, 3, range(1, 5))
+    assert bits[1] == pytest.approx(np.log2(3), rel=0.01)
+    assert bits[4] < 0.1 < bits[2]

@@ -3,8 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
-from pipeline.scoring.measures import auc, pearson, spearman
+from pipeline.scoring.measures import auc, pearson, ranks_of, spearman
 from schemas.scores import SCORES
+
+MEASURES = ("pearson", "spearman", "auc")
 
 
 def score_rows(layer: int, signal: str, signals: np.ndarray, values: np.ndarray, *, yes_no: bool) -> pa.Table:
@@ -18,12 +20,10 @@ def score_rows(layer: int, signal: str, signals: np.ndarray, values: np.ndarray,
         yes_no: whether it answers yes (1) or no (0), and AUC has a meaning.
     """
     said = ~np.isnan(values)
-    signals, values = signals[said].astype(np.float64), values[said]
-    measures = {"pearson": pearson, "spearman": spearman} | ({"auc": auc} if yes_no else {})
+    signals, values = signals[said], values[said]
     neurons = signals.shape[1]
     tables = []
-    for name, measure in measures.items():
-        found = measure(signals, values) if len(values) else np.full(neurons, np.nan)
+    for name, found in _measured(signals, values, yes_no=yes_no).items():
         columns = {
             "layer": pa.array([layer] * neurons, pa.int64()),
             "neuron": np.arange(neurons, dtype=np.int32),
@@ -36,3 +36,12 @@ def score_rows(layer: int, signal: str, signals: np.ndarray, values: np.ndarray,
         nulls = dict.fromkeys(("null_value", "p_value", "q_value"), pa.nulls(neurons, pa.float64()))
         tables.append(pa.table(columns | nulls).select(SCORES.schema.names).cast(SCORES.schema))
     return pa.concat_tables(tables)
+
+
+def _measured(signals: np.ndarray, values: np.ndarray, *, yes_no: bool) -> dict[str, np.ndarray]:
+    """Each measure of each neuron, (neurons,) float64."""
+    if not len(values):
+        return dict.fromkeys(MEASURES[: 2 + yes_no], np.full(signals.shape[1], np.nan))
+    ranks = ranks_of(signals)
+    found = {"pearson": pearson(signals.astype(np.float64), values), "spearman": spearman(ranks, values)}
+    return found | ({"auc": auc(ranks, values)} if yes_no else {})

@@ -17,6 +17,7 @@ from tests.benchmarks import (
     memory,
     peers,
     precision,
+    quality,
     reading,
     remote,
     resuming,
@@ -64,6 +65,16 @@ PAGES = {
             "GPUs, mixed precision, more than two workers and more than one machine.",
             "Other cells than the LSTM.",
             "How good what was trained is.",
+        ),
+    ),
+    "quality": Page(
+        "Quality",
+        {"quality": quality.run},
+        "Nothing here is timed, and every figure is the same on every machine but for rounding.",
+        (
+            "Training until nothing more is learnt: every network sees each character about once.",
+            "Larger networks, other recipes, and each cell with the rate that suits it best.",
+            "The two texts of the paper.",
         ),
     ),
     "layouts": Page(

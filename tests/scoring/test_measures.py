@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from pipeline.scoring.measures import auc, pearson, spearman
+from pipeline.scoring.measures import auc, pearson, ranks_of, spearman
 from pipeline.scoring.rows import score_rows
 from schemas.scores import SCORES
 
@@ -22,8 +22,10 @@ def signals_and_values(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 @given(signals_and_values())
 def test_pearson_and_spearman_are_scipys(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     signals, values = drawn
-    for ours, theirs in ((pearson, stats.pearsonr), (spearman, stats.spearmanr)):
-        found = ours(signals, values)
+    for found, theirs in (
+        (pearson(signals, values), stats.pearsonr),
+        (spearman(ranks_of(signals), values), stats.spearmanr),
+    ):
         for neuron in range(3):
             column = signals[:, neuron]
             if len(set(column)) == 1 or len(set(values)) == 1:
@@ -36,7 +38,7 @@ def test_pearson_and_spearman_are_scipys(drawn: tuple[np.ndarray, np.ndarray]) -
 def test_auc_is_the_chance_that_a_yes_lies_above_a_no(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     signals, values = drawn
     answers = (values > 0).astype(float)
-    found = auc(signals, answers)
+    found = auc(ranks_of(signals), answers)
     yes, no = signals[answers == 1], signals[answers == 0]
     for neuron in range(3):
         if not len(yes) or not len(no):
@@ -44,6 +46,11 @@ def test_auc_is_the_chance_that_a_yes_lies_above_a_no(drawn: tuple[np.ndarray, n
             continue
         pairs = [(a > b) + (a == b) / 2 for a in yes[:, neuron] for b in no[:, neuron]]
         assert found[neuron] == pytest.approx(np.mean(pairs))
+
+
+@given(hnp.arrays(np.float32, st.tuples(st.integers(1, 40), st.integers(1, 4)), elements=WHOLE))
+def test_ranks_are_scipys(signals: np.ndarray) -> None:
+    assert (ranks_of(signals) == stats.rankdata(signals, axis=0)).all()
 
 
 def test_a_constant_that_rounds_badly_has_no_correlation() -> None:
