@@ -61,10 +61,10 @@ def run(*, quick: bool) -> Theme:
         method=(
             f"Bits per character on documents that were not trained on: {sizes.valid} windows of {WINDOW} "
             f"characters of the standard library's source; {len(train.tokens) / 1e6:.1f} M characters to learn "
-            f"from, a vocabulary of {len(vocabulary_of(experiment))}. Every network has as many neurons as keep it "
-            f"within {sizes.parameters:,} parameters; {sizes.updates:,} updates of {LANES} chunks of {CHUNK} "
-            f"characters ({sizes.updates * LANES * CHUNK / 1e6:.1f} M characters), the state carried from chunk to "
-            f"chunk, Adam at 0.005 with a cosine's fall, {sizes.seeds} seeds."
+            f"from, a vocabulary of {len(vocabulary_of(experiment))}. Every network has as many neurons as keep "
+            f"it within {sizes.parameters:,} parameters; {sizes.updates:,} updates of {LANES} chunks of {CHUNK} "
+            f"characters ({sizes.updates * LANES * CHUNK / 1e6:.1f} M characters), the state carried from chunk "
+            f"to chunk, Adam at 0.005 with a cosine's fall, {sizes.seeds} seeds."
         ),
         header=("cell", *(f"{layers} layer{'s' * (layers > 1)}" for layers in sizes.layers)),
         rows=[
@@ -107,7 +107,11 @@ def _experiment(sizes: Sizes) -> Experiment:
 def _specs(sizes: Sizes, vocabulary: int) -> list[ModelSpec]:
     return [
         ModelSpec(
-            cell=cell, layers=layers, hidden_size=_widest(cell, layers, sizes.parameters, vocabulary), seed=seed
+            cell=cell,
+            layers=layers,
+            hidden_size=_widest(cell, layers, sizes.parameters, vocabulary),
+            seed=seed,
+            nonlinearity="tanh",
         )
         for cell, layers, seed in product(CELLS, sizes.layers, range(sizes.seeds))
     ]
