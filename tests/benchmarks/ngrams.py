@@ -41,7 +41,8 @@ def ngram_bits(train: Sequences, valid: Sequences, vocabulary: int, orders: rang
 
 def _within(sequences: Sequences) -> np.ndarray:
     """How many characters of its sequence lie before each, (N,)."""
-    return np.arange(len(sequences.tokens)) - np.repeat(sequences.offsets[:-1], sequences.lengths)
+    before: np.ndarray = np.arange(len(sequences.tokens)) - np.repeat(sequences.offsets[:-1], sequences.lengths)
+    return before
 
 
 def _keys(sequences: Sequences, length: int, vocabulary: int, lag: int) -> np.ndarray:
