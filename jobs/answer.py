@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from pipeline.storage.folder import Folder
 from schemas.errors import StorageError
 
 Row = dict[str, Any]
+MANY = 5  # hypotheses from which on a table tells the best neuron of each
+LONG = 1_500  # characters of text that the answer shows at most, but for the first text
 
 
 def print_answer(run: Run) -> None:
@@ -26,6 +29,9 @@ def print_answer(run: Run) -> None:
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
     best, texts = _print_neurons(lake, run.id, wanted) if wanted else (None, [])
+    if len(run.experiment.score.hypotheses) >= MANY:
+        print("\nWhich neuron follows each hypothesis best?\n")
+        print(_indented(format_table(lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"]))))
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
     print(f"\nPicture: {_save_picture(lake, run, best, texts, wanted)}")
@@ -52,7 +58,7 @@ def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None,
     print(_indented(format_table(pa.Table.from_pylist(rows))))
     best: Row = found[0]
     print(f"\n{best['model']} L{best['layer']}/N{best['neuron']} {best['signal']}, over a few sequences:\n")
-    texts = _texts(lake, run, best)
+    texts = _texts(lake, run, best, first)
     colour = wants_colour()
     scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
     print(f"  {legend(scale, colour=colour)}\n")
@@ -61,9 +67,19 @@ def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None,
     return best, texts
 
 
-def _texts(lake: Lake, run: str, best: Row) -> list[Row]:
+def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
+    """Some texts, short ones first; of long ones, those from where the hypothesis varies most."""
     place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron", "signal")}
     rows: list[Row] = lake.ask("neuron_text", run=run, **place, limit=6).to_pylist()
+    if sum(len(row["text"]) for row in rows) > LONG:
+        where = lake.fetch(
+            "select sequence from annotations where run = $run and hypothesis = $hypothesis "
+            "group by sequence order by var_pop(value) desc nulls last, sequence limit 1",
+            {"run": run, "hypothesis": hypothesis},
+        )["sequence"][0].as_py()
+        rows = lake.ask("neuron_text", run=run, **place, sequence=where, limit=6).to_pylist()
+        ends = accumulate(len(row["text"]) for row in rows)
+        rows = [row for row, end in zip(rows, ends, strict=True) if row is rows[0] or end <= LONG]
     return sorted(rows, key=lambda row: len(row["text"]))
 
 

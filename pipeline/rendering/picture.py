@@ -7,11 +7,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.rendering.passage import paint
+from pipeline.rendering.passage import paint, wrapped
 from pipeline.rendering.terminal import by_character, scale_of
 
 Rows = Sequence[Mapping[str, Any]]
-TEXT_COLUMNS = 64  # characters of a text that are drawn
+TEXT_COLUMNS = 64  # characters of a line that are drawn
+TEXT_LINES = 14  # of a text that is longer than a line
 # Told apart when colours are hard to tell; the marker changes too, model by model.
 COLOURS = ("#e66101", "#2166ac", "#1b7837", "#762a83", "#c51b7d", "#4d4d4d", "#8c510a", "#35978f")
 MARKERS = "osv^Dx+*"
@@ -56,9 +57,11 @@ def draw_answer(
 def _draw_texts(axes: Axes, best: Mapping[str, Any], texts: Rows) -> None:
     axes.set_title(f"{best['signal']} of {best['model']} L{best['layer']}/N{best['neuron']}", fontsize=10)
     scale = scale_of(str(best["signal"]), [value for row in texts for value in row["values"]])
-    lines = [by_character(row["chars"], row["values"])[:TEXT_COLUMNS] for row in texts]
+    lines = [by_character(row["chars"], row["values"]) for row in texts]
+    if any(len(line) > TEXT_COLUMNS for line in lines):
+        lines = [line for text in lines for line in wrapped(text, TEXT_COLUMNS)][:TEXT_LINES]
     paint(axes, lines, scale, max(24, *map(len, lines)), fontsize=10)
-    axes.set(yticks=[], xlabel="step")
+    axes.set(yticks=[], xlabel="character")
 
 
 def _draw_curve(axes: Axes, hypothesis: str, rows: Rows, signal: str) -> None:

@@ -1,0 +1,23 @@
+-- question: Which neuron follows each hypothesis best?
+-- parameter run text: the run's id
+-- parameter signal text = : one of the eight signals; all of them when left out
+-- parameter checkpoint integer = : updates; each model's last when left out
+-- tables: scores
+with measured as (
+  select
+    model, checkpoint, hypothesis, layer, neuron, signal, any_value(n) as n,
+    any_value(value) filter (measure = 'pearson') as pearson,
+    any_value(value) filter (measure = 'spearman') as spearman,
+    any_value(value) filter (measure = 'auc') as auc
+  from scores
+  where run = $run and signal = coalesce($signal, signal)
+  group by model, checkpoint, hypothesis, layer, neuron, signal
+  qualify checkpoint = coalesce($checkpoint, max(checkpoint) over (partition by model))
+)
+select
+  hypothesis, model, 'L' || layer || '/N' || neuron as neuron, signal,
+  round(pearson, 3) as pearson, round(spearman, 3) as spearman, round(auc, 3) as auc, n
+from measured
+where pearson is not null
+qualify row_number() over (partition by hypothesis order by abs(pearson) desc, model, layer, neuron, signal) = 1
+order by abs(pearson) desc, hypothesis
