@@ -19,6 +19,7 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     pages = {path.name.split("_")[0]: path.read_text() for path in tmp_path.glob("*.md")}
     headings = {
         "capture": ("## Capture", "lstm 1 x 8", "## Not measured"),
+        "corpora": ("## Corpora", "| generate |", "## Not measured"),
         "faults": ("## Faults", "| all |", "## Not measured"),
         "layouts": ("## Layouts", "ours, 12,800 x 8", "## Not measured"),
         "main-path": ("## Dumping", "## Reading", "## Memory", "## Not measured"),

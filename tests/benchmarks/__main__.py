@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.benchmarks import (
     capturing,
     committing,
+    corpora,
     dumping,
     faults,
     layouts,
@@ -65,6 +66,15 @@ PAGES = {
             "GPUs, mixed precision, more than two workers and more than one machine.",
             "Other cells than the LSTM.",
             "How good what was trained is.",
+        ),
+    ),
+    "corpora": Page(
+        "Corpora",
+        {"corpora": corpora.run},
+        "Each figure is of one run: read the ratio of the peaks.",
+        (
+            "S3 and archives, whose documents come one by one as well.",
+            "Many small documents: 20 bytes of survey for each are held, 200 MB for 10 million tweets.",
         ),
     ),
     "quality": Page(

@@ -91,7 +91,7 @@ def _experiment(sizes: Sizes) -> Experiment:
         {
             "name": "quality",
             "task": {"name": "text", "window": WINDOW, **task},
-            "corpus": {"train": 11_000 if not sizes.characters else 500, "valid": sizes.valid, "probe": 1},
+            "corpus": {"train": 500 if sizes.characters else 8_500, "valid": sizes.valid, "probe": 1},
             "training": {
                 "steps": sizes.updates,
                 "batch_size": LANES,
