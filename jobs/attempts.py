@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Generic
 
 from jobs import interruption
-from jobs.runners.base import OutOfMemory, Plan, Runner, Ticket, WorkerLost
+from jobs.runners.base import DeviceLost, OutOfMemory, Plan, Runner, Ticket, WorkerLost
 from schemas.errors import StorageUnavailableError, UnrolledError
 
 
@@ -22,6 +22,7 @@ class Cause(Enum):
     REFUSED = "was refused"  # bad input, damaged data: it would be so again
     BUG = "raised an error"
     LOST = "lost its worker"
+    DEVICE = "lost its GPU"
     MEMORY = "ran out of memory"
     STORAGE = "got no answer from the store"
     TIME = "took too long"
@@ -31,21 +32,21 @@ class TookTooLongError(Exception):
     """An attempt was given up."""
 
 
+# In this order: a store that is away is an error of ours, too.
+_CAUSES: tuple[tuple[type[Exception], Cause], ...] = (
+    (StorageUnavailableError, Cause.STORAGE),
+    (UnrolledError, Cause.REFUSED),
+    (WorkerLost, Cause.LOST),
+    (DeviceLost, Cause.DEVICE),
+    (OutOfMemory, Cause.MEMORY),
+    (MemoryError, Cause.MEMORY),
+    (TookTooLongError, Cause.TIME),
+)
+
+
 def cause_of(failure: Exception) -> Cause:
     """Why an attempt failed."""
-    match failure:
-        case StorageUnavailableError():
-            return Cause.STORAGE
-        case UnrolledError():
-            return Cause.REFUSED
-        case WorkerLost():
-            return Cause.LOST
-        case OutOfMemory() | MemoryError():
-            return Cause.MEMORY
-        case TookTooLongError():
-            return Cause.TIME
-        case _:
-            return Cause.BUG
+    return next((cause for kind, cause in _CAUSES if isinstance(failure, kind)), Cause.BUG)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Limits:
         (Cause.REFUSED, 1),
         (Cause.BUG, 2),
         (Cause.LOST, 20),
+        (Cause.DEVICE, 3),
         (Cause.MEMORY, 3),
         (Cause.STORAGE, 6),
         (Cause.TIME, 3),

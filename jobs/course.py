@@ -15,6 +15,7 @@ from torch import nn
 from jobs.context import Run
 from jobs.generate import read_sequences, vocabulary_of
 from jobs.publish import Piece
+from jobs.runners.base import DeviceLost
 from pipeline.models.checkpoint import FILES, bytes_to_tensors, tensors_to_bytes, write_checkpoint
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import unit_folder
@@ -24,6 +25,7 @@ from pipeline.training.evaluate import Evaluation, evaluate
 from pipeline.training.patience import Patience
 from pipeline.training.share import ALONE, Share, told_by_first
 from pipeline.training.trainer import Trainer
+from schemas.errors import UsageError
 from schemas.experiment import ModelSpec
 from schemas.manifest import StoredObject
 from schemas.runs import METRICS, MODELS
@@ -42,7 +44,21 @@ def train_model(
         piece: the model, of the train stage.
         share: which of the processes that train it together this one is.
         is_leaving: asked by all of them equally often; True when a machine is about to go, and the state is due.
+
+    Raises UsageError when a GPU's memory is too small, DeviceLost when a GPU fails.
     """
+    try:
+        return _train(piece, share, is_leaving)
+    except torch.OutOfMemoryError as error:
+        raise UsageError(
+            f"the GPU has no room for {piece.arguments['cell']}: raise training.accumulate, or lower "
+            f"training.batch_size or training.truncate ({_first_line(error)})"
+        ) from None
+    except torch.AcceleratorError as error:
+        raise DeviceLost(_first_line(error)) from None
+
+
+def _train(piece: Piece, share: Share, is_leaving: Callable[[], bool]) -> list[StoredObject]:
     # One thread: two would add the sums in another order, and give other bytes on another machine.
     torch.set_num_threads(1)
     course = _Course(piece, share, is_leaving)
@@ -73,6 +89,10 @@ def model_row(piece: Piece, spec: ModelSpec, model: nn.Module) -> StoredObject:
 def checkpoint_paths(run: Run, model: str, checkpoint: int) -> dict[str, str]:
     """Where a checkpoint's files lie, by name."""
     return {name: f"checkpoints/run={run.id}/model={model}/checkpoint={checkpoint}/{name}" for name in FILES}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
 
 
 class _Course:

@@ -79,6 +79,10 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     if found.text and found.surveyed is not None and {"generate", "train"} & set(only):
         for line in text_lines(found.text, found.surveyed, found.experiment.corpus):
             _tell(line)
+    train, training = found.experiment.corpus.train, experiment.training
+    if "train" in only and not training.truncate and 0 < train < training.batch_size:
+        told = f"fewer than training.batch_size = {training.batch_size}: each batch is all of them"
+        _tell(f"train has {train} sequences, {told}")
     with _runner(options) as runner:
         published = run_stages(found, runner, only, options.replace, _tell, wait=options.wait)
     if not published:

@@ -12,6 +12,10 @@ class WorkerLost(Exception):  # noqa: N818  # what happened, not what was done w
     """The process or machine that worked on a plan has gone."""
 
 
+class DeviceLost(Exception):  # noqa: N818
+    """A GPU failed under a plan. Its process can use none any more; Ray gives every GPU task a fresh one."""
+
+
 class OutOfMemory(Exception):  # noqa: N818
     """The plan's process was ended because its machine had no memory left."""
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.attempts import LIMITS, Attempts, Cause, Limits, cause_of
-from jobs.runners.base import Needs, OutOfMemory, Plan, Ticket, WorkerLost
+from jobs.runners.base import DeviceLost, Needs, OutOfMemory, Plan, Ticket, WorkerLost
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 
 NEVER = object()  # a call that does not end
@@ -72,6 +72,7 @@ def make(runner: ScriptedRunner, plans: list[str], limits: Limits = LIMITS) -> d
     [
         (RuntimeError("x"), Cause.BUG, 2),
         (WorkerLost("gone"), Cause.LOST, 20),
+        (DeviceLost("CUDA error"), Cause.DEVICE, 3),
         (OutOfMemory("none left"), Cause.MEMORY, 3),
         (MemoryError(), Cause.MEMORY, 3),
         (StorageUnavailableError("503"), Cause.STORAGE, 6),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from jobs.context import Run
 from jobs.placement import Placement, parse_gpus, parse_together
@@ -42,6 +43,37 @@ def test_a_state_in_the_middle_of_a_span_loses_nothing(tmp_path: Path, monkeypat
     trained(run)
     assert spans == [(0, 5), (5, 10), (10, 12), (10, 12)]
     assert digests(run.root) == digests(straight.root)
+
+
+def failing_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """The second call of `advance` fails as CUDA makes it fail."""
+    advance, calls = Trainer.advance, []
+
+    def watched(self: Trainer, train_step: int) -> None:
+        calls.append(train_step)
+        if len(calls) == 2:
+            raise error
+        advance(self, train_step)
+
+    monkeypatch.setattr(Trainer, "advance", watched)
+
+
+def test_a_gpu_that_is_lost_costs_an_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight = trained(tiny_run(tmp_path / "straight", model=ONE))
+    failing_once(monkeypatch, torch.AcceleratorError("CUDA error: an illegal memory access\nmore"))
+    run = trained(tiny_run(tmp_path / "lost", model=ONE))
+    assert digests(run.root) == digests(straight.root)
+    assert "an attempt lost its GPU (CUDA error: an illegal memory access); the next" in capsys.readouterr().err
+
+
+def test_a_gpu_without_room_is_told_with_what_to_lower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing_once(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+    with pytest.raises(
+        UsageError, match=r"no room for lstm: raise training\.accumulate, or lower .*allocate 2 GiB"
+    ):
+        trained(tiny_run(tmp_path, model=ONE))
 
 
 def test_training_that_no_longer_helps_ends_and_keeps_the_best_weights(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_the_same_hypothesis_in_python_and_sql_is_scored_as_the_shipped_one(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(folder, PYTHON + SQL) == 0
+    assert "train has 40 sequences, fewer than training.batch_size = 64" in capsys.readouterr().err
     lake = pipeline.open("lake")
     columns = "model, checkpoint, layer, neuron, signal, measure, value"
     shipped, by_python, by_sql = (
