@@ -36,9 +36,9 @@ class Sizes(NamedTuple):
 
 
 CELLS: tuple[CellName, ...] = ("feedforward", "rnn", "gru", "lstm", "peephole_lstm")
-FULL = Sizes(100_000, 1_500, 3, (1, 2, 3), 300, range(1, 9), 0)
+FULL = Sizes(100_000, 2_000, 3, (1, 2, 3), 300, range(1, 9), 0)
 QUICK = Sizes(3_000, 3, 2, (1, 2), 5, range(1, 4), 1_000_000)
-LANES, CHUNK, WINDOW = 32, 128, 512
+LANES, CHUNK, WINDOW = 32, 64, 512
 
 
 def run(*, quick: bool) -> Theme:
