@@ -263,6 +263,9 @@ class Drawing(Settings):
     samples: PositiveInt = Field(2, description="texts of each temperature")
     top_k: int = Field(0, ge=0, description="draw from so many of the most probable characters; 0: from all")
     seed: int = Field(0, ge=0, description="of what is drawn")
+    stop: str = Field(
+        "", max_length=1, description='character that ends a text, as "\\n" of a line; nothing: none'
+    )
 
     @field_validator("temperature", mode="before")
     @classmethod

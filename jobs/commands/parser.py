@@ -302,6 +302,7 @@ def _add_sample(
     )
     sample.add_argument("--samples", type=_positive, default=1, metavar="N", help="texts (1)")
     sample.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (0)")
+    sample.add_argument("--line", action="store_true", help="each text ends with its line")
     sample.add_argument("--stored", action="store_true", help="what each checkpoint wrote when the run was made")
     sample.add_argument("--dump", action="store_true", help="store every gate and state while it wrote, as a run")
     sample.add_argument("--json", action="store_true", help="as JSON")

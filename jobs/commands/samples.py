@@ -56,11 +56,12 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
         samples=options.samples,
         top_k=options.top_k,
         seed=options.seed,
+        stop="\n" if options.line else "",
     )
     rows, written = sample_rows(network, vocabulary, drawing)
     if options.dump:
         name = f"{experiment.name}_samples"
-        texts = [one.tokens.tolist() for one in written]
+        texts = [[text.tolist() for text in one.texts()] for one in written]
         dumped = dump_module(
             network,
             texts,

@@ -15,7 +15,8 @@ from schemas.samples import SAMPLES
 def sample_rows(model: nn.Module, vocabulary: Vocabulary, drawing: Drawing) -> tuple[pa.Table, list[Written]]:
     """A row for each sample of each temperature, and what was written at each temperature."""
     prompt = prompt_tokens(drawing.prompt, vocabulary)
-    written = [write(model, prompt, drawing, temperature) for temperature in drawing.temperature]
+    stop = int(prompt_tokens(drawing.stop, vocabulary)[-1]) if drawing.stop else None
+    written = [write(model, prompt, drawing, temperature, stop) for temperature in drawing.temperature]
     rows = [
         {
             "sample": sample,
@@ -24,9 +25,9 @@ def sample_rows(model: nn.Module, vocabulary: Vocabulary, drawing: Drawing) -> t
             "seed": drawing.seed,
             "prompt": vocabulary.decode(prompt),
             "text": vocabulary.decode(tokens[len(prompt) :]),
-            "bits_per_char": -float(np.mean(log_p)) / math.log(2),
+            "bits_per_char": -float(np.mean(log_p[: len(tokens) - len(prompt)])) / math.log(2),
         }
-        for temperature, (all_tokens, all_log_p) in zip(drawing.temperature, written, strict=True)
-        for sample, (tokens, log_p) in enumerate(zip(all_tokens, all_log_p, strict=True))
+        for temperature, one in zip(drawing.temperature, written, strict=True)
+        for sample, (tokens, log_p) in enumerate(zip(one.texts(), one.log_p, strict=True))
     ]
     return pa.Table.from_pylist(rows, SAMPLES.schema), written

@@ -21,6 +21,12 @@ class Written(NamedTuple):
 
     tokens: np.ndarray  # (S, prompt + length) int64
     log_p: np.ndarray  # (S, length) float64: of each drawn character among all, nats, whatever the temperature
+    lengths: np.ndarray  # (S,) int64: how many of the drawn characters count, the last of them the stop if any
+
+    def texts(self) -> list[np.ndarray]:
+        """The tokens of each sample, with the prompt and without what follows its stop."""
+        before = self.tokens.shape[1] - self.log_p.shape[1]
+        return [row[: before + length] for row, length in zip(self.tokens, self.lengths, strict=True)]
 
 
 def prompt_tokens(prompt: str, vocabulary: Vocabulary) -> np.ndarray:
@@ -39,7 +45,9 @@ def prompt_tokens(prompt: str, vocabulary: Vocabulary) -> np.ndarray:
 
 
 @torch.inference_mode()
-def write(model: nn.Module, prompt: np.ndarray, drawing: Drawing, temperature: float) -> Written:
+def write(
+    model: nn.Module, prompt: np.ndarray, drawing: Drawing, temperature: float, stop: int | None = None
+) -> Written:
     """Let a model write.
 
     Character t of sample s is drawn with the t-th number of a generator that (seed, s) decide, so a longer sample
@@ -51,6 +59,7 @@ def write(model: nn.Module, prompt: np.ndarray, drawing: Drawing, temperature: f
         prompt: tokens (steps,), at least one.
         drawing: how many samples of which length, and from how many characters each is drawn.
         temperature: divides the logits; 0 takes the most probable character, the first of equal ones.
+        stop: the token that ends a sample.
 
     Raises UsageError when more characters are to be drawn from than there are.
     """
@@ -71,7 +80,10 @@ def write(model: nn.Module, prompt: np.ndarray, drawing: Drawing, temperature: f
         log_ps.append(logits.log_softmax(1).gather(1, chosen[:, None])[:, 0].numpy())
         drawn.append(chosen.numpy())
         reading = chosen[:, None]
-    return Written(np.concatenate([tokens, np.stack(drawn, 1)], 1), np.stack(log_ps, 1))
+    written = np.stack(drawn, 1)
+    ends = np.pad(written == stop, ((0, 0), (0, 1)), constant_values=True).argmax(1)
+    lengths = np.minimum(ends + 1, drawing.length)
+    return Written(np.concatenate([tokens, written], 1), np.stack(log_ps, 1), lengths)
 
 
 def _draw(logits: Tensor, chances: np.ndarray, temperature: float, top_k: int) -> Tensor:

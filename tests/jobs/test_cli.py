@@ -245,7 +245,7 @@ def test_the_frozen_surface() -> None:
     }
     stages = ("generate", "train", "dump", "annotate", "score", "extrapolate")
     common = ["--debug", "--root"]
-    drawing = ["--prompt", "--length", "--temperature", "--greedy", "--top-k", "--samples", "--seed"]
+    drawing = ["--prompt", "--length", "--temperature", "--greedy", "--top-k", "--samples", "--seed", "--line"]
     placement = ["--data-parallel", "--gpus-per-worker", "--save-every", "--tensorboard"]
     network = ["--model", "--weights", "--vocabulary", "--corpus", "--window", "--sequences", "--name"]
     network += ["--tokenizer", "--recurrent"]

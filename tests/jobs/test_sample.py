@@ -36,6 +36,13 @@ def test_rows_say_who_wrote_what(tiny_lake: Run, capsys: Capture) -> None:
     assert len({row["text"] for row in rows}) == 1
 
 
+def test_a_line_ends_the_text(tiny_lake: Run, capsys: Capture) -> None:
+    words = ("--checkpoint", "0", "--samples", "9", "--temperature", "3", "--length", "40", "--json")
+    lines = [row["text"] for row in json.loads(sample(tiny_lake, capsys, *words, "--line"))]
+    whole = [row["text"] for row in json.loads(sample(tiny_lake, capsys, *words))]
+    assert lines == [text.partition("\n")[0] + ("\n" if "\n" in text else "") for text in whole]
+
+
 def test_every_checkpoint_has_written(tiny_lake: Run, capsys: Capture) -> None:
     told = sample(tiny_lake, capsys, "--stored", "--model", "gru-1x5-seed0")
     assert told.index("checkpoint 0,") < told.index("checkpoint 12,")

@@ -90,6 +90,20 @@ def test_a_row_tells_the_text_and_how_it_surprised_the_model() -> None:
     assert table[3]["bits_per_char"] == pytest.approx(-warm.log_p[1].mean() / math.log(2))
 
 
+def test_a_text_ends_with_its_stop() -> None:
+    whole = write(model(), PROMPT, Drawing(length=30, samples=8), 1.0)
+    written = write(model(), PROMPT, Drawing(length=30, samples=8), 1.0, stop=0)
+    assert (written.tokens == whole.tokens).all()
+    for text, row in zip(written.texts(), whole.texts(), strict=True):
+        drawn = row[3:].tolist()
+        assert text.tolist() == row[: 3 + (drawn.index(0) + 1 if 0 in drawn else 30)].tolist()
+    assert len({len(text) for text in written.texts()}) > 1
+    rows, _ = sample_rows(model(), VOCABULARY, Drawing(length=30, samples=8, prompt="aX", stop="\n"))
+    said = rows["text"].to_pylist()
+    assert all(len(text) == 30 or text.endswith("\n") for text in said)
+    assert all("\n" not in text[:-1] for text in said)
+
+
 def test_an_empty_prompt_is_a_newline_or_the_first_character() -> None:
     assert prompt_tokens("", VOCABULARY).tolist() == [0]
     assert prompt_tokens("", Vocabulary("xyz")).tolist() == [0]
