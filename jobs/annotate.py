@@ -6,6 +6,7 @@ from jobs.context import Run
 from jobs.defined import hypothesis_of, hypothesis_settings
 from jobs.generate import document_shards, step_shards
 from jobs.publish import Piece, Stage, Unit
+from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.annotation.lexing import language_of
 from pipeline.annotation.rows import Passage, alone, annotation_rows, passages_of
 from pipeline.corpus.rows import texts_of
@@ -63,7 +64,8 @@ def check_language(run: Run) -> None:
         return
     known = any(language_of(f"a{suffix}") != "plain" for suffix in run.survey().suffixes)
     for name in run.experiment.score.hypotheses:
-        if hypothesis_of(run.experiment, name).reads_code and not known:
+        shipped = not run.experiment.score.definition(name)
+        if shipped and find_hypothesis(name).reads_code and not known:
             raise UsageError(
                 f"{name} reads code, and the files' names do not tell the language: set score.language to "
                 '"python", "c_like" or "plain"'

@@ -177,7 +177,7 @@ def _checked_text(run: Run, vocabulary: Vocabulary | None) -> Run:
     experiment, survey = run.experiment, run.survey()
     if vocabulary is None and len(survey):
         alphabet(survey, run.text)
-    division = divide(survey, run.text, experiment.corpus, experiment.rest)
+    division = divide(survey, run.text, experiment.corpus, experiment.last_split)
     if vocabulary:
         check_readable(run.text, survey, division, vocabulary)
     sizes = {split: division.size(split) for split in SPLITS}

@@ -38,7 +38,9 @@ def units(run: Run) -> list[Unit]:
     """One unit; a piece for some thousand sequences of a task, or some million characters of a text."""
     if run.text:
         survey = run.survey()
-        planned, bounds = plan_pieces(survey, divide(survey, run.text, run.experiment.corpus), run.text.window)
+        planned, bounds = plan_pieces(
+            survey, divide(survey, run.text, run.experiment.corpus, run.experiment.last_split), run.text.window
+        )
         pieces = [piece.model_dump(mode="json") for piece in planned]
         sizes = [float(piece.sequences) for piece in planned]
     else:
@@ -65,7 +67,7 @@ STAGE = Stage("generate", units, work, measure="sequences")
 
 
 def vocabulary_of(run: Run) -> Vocabulary:
-    """What the tokens of a run stand for: the train split's characters, or an imported network's own."""
+    """What the tokens of a run stand for: the task's or text's characters, or an imported network's own."""
     if run.imported:
         return run.vocabulary()
     plan = read_plan(run.folder, run.id, "generate", WHOLE)
@@ -106,7 +108,9 @@ def some_rows(run: Run, vocabulary: Vocabulary, split: str, most: int) -> pa.Tab
     if not run.text:
         return step_rows(run.task(), vocabulary, run.experiment.corpus.seed, numbers)
     survey = run.survey()
-    pieces, _ = plan_pieces(survey, divide(survey, run.text, run.experiment.corpus), run.text.window)
+    pieces, _ = plan_pieces(
+        survey, divide(survey, run.text, run.experiment.corpus, run.experiment.last_split), run.text.window
+    )
     tables = []
     for shard in chain.from_iterable(read_text(run.text, p, vocabulary) for p in pieces if split in p.parts):
         if shard.split == split:

@@ -25,8 +25,9 @@ def survey_text(settings: TextSettings) -> Survey:
     """
     surveyor, told = Surveyor(), time.monotonic()
     for source, found in _read(settings, 0, None):
-        is_full = settings.maximum_characters and not isinstance(found, str)
-        if is_full and surveyor.characters + len(found.text) > settings.maximum_characters:  # type: ignore[union-attr]
+        if isinstance(found, Document) and 0 < settings.maximum_characters < surveyor.characters + len(found.text):
+            if not surveyor.documents:
+                raise UsageError(f"{found.name} has {len(found.text)} characters: raise task.maximum_characters")
             break
         surveyor.add(source, found)
         if time.monotonic() - told > TOLD_SECONDS:
@@ -39,7 +40,7 @@ def survey_text(settings: TextSettings) -> Survey:
 def text_vocabulary(settings: TextSettings, characters: str) -> Vocabulary:
     """The vocabulary of a text, which reads rare characters as the unknown one."""
     unknown = UNKNOWN if settings.rare and UNKNOWN in characters else None
-    return Vocabulary(characters, unknown=unknown, lacks="which the corpus did not hold: its files have changed")
+    return Vocabulary(characters, unknown=unknown)
 
 
 def read_text(settings: TextSettings, piece: TextPiece, vocabulary: Vocabulary) -> Iterator[Shard]:
@@ -57,9 +58,9 @@ def check_readable(settings: TextSettings, survey: Survey, division: Division, v
             pass
 
 
-def text_lines(settings: TextSettings, survey: Survey, corpus: CorpusSettings) -> list[str]:
+def text_lines(settings: TextSettings, survey: Survey, corpus: CorpusSettings, last: str) -> list[str]:
     """What a person should see of a text before it is used: sizes, what was left out, and the vocabulary."""
-    characters, division = alphabet(survey, settings), divide(survey, settings, corpus)
+    characters, division = alphabet(survey, settings), divide(survey, settings, corpus, last)
     left_out = dict(survey.left_out)
     nowhere = int((division.splits < 0).sum())
     left = [f"{count:,} {reason}" for reason, count in left_out.items()]

@@ -5,12 +5,15 @@
 | counting-3fa9c1d2 | probe |    21000 |    1 |     1 | X    | b      | true       |
 """
 
+import re
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from schemas.table import RUN, SEQUENCE, SPLIT, STEP, TOKEN, Column, Table
 
+COMPRESSED = (".gz", ".bz2", ".xz")  # what a file's name ends with when it is read as what it holds
 SPLITS = ("train", "valid", "probe")
 
 
@@ -19,6 +22,12 @@ class Document(NamedTuple):
 
     name: str
     text: str
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of the file that a document lies in: ".py" of "a.py", "a.py:12" (a line of it) and "a.py.gz"."""
+    path = PurePosixPath(re.sub(r":\d+$", "", name))
+    return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
 
 
 STEPS = Table(

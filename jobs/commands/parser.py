@@ -276,7 +276,7 @@ def _add_questions(
     show.add_argument("--checkpoint", type=int, metavar="N", help="updates (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
     show.add_argument("--limit", type=int, default=8, metavar="N", help="different texts (8)")
-    show.add_argument("--picture", metavar="FILE.png", help="draw it there, rather than print it")
+    show.add_argument("--picture", metavar="FILE.png", help="draw it there instead, 5,000 characters at most")
     show.add_argument("--json", action="store_true", help="as JSON")
 
 

@@ -76,6 +76,8 @@ def show(options: argparse.Namespace) -> None:
     lake = pipeline.open(options.root)
     run = resolve_run(lake, options.run)
     lake.catalog.require(run, "dump")
+    if options.picture and options.json:
+        raise UsageError("--picture draws and --json prints: give one of them")
     layer, neuron = _place(options.neuron)
     signal = _signal(lake, run, options.model, layer, neuron, options.signal)
     table = lake.ask(

@@ -22,15 +22,19 @@ def runs(options: argparse.Namespace) -> None:
 
 
 def resolve_run(lake: Lake, name: str | None) -> str:
-    """The run of a lake, of an id, or the only one whose id begins so."""
+    """The run of a lake, of an id, the only one of an experiment, or the only one whose id begins so."""
     return match_run(name, list(lake.catalog.runs))
 
 
 def match_run(name: str | None, known: list[str]) -> str:
-    """One of some runs, by its id or what no other id begins with. Raises UsageError when there is none such."""
+    """One of some runs: its id, its experiment, or what no other begins with. UsageError for none or several."""
     if not name:
         raise UsageError("which run? type its id, or the start of it; `unrolled runs` lists them")
-    found = [run for run in known if run == name] or [run for run in known if run.startswith(name)]
+    found = (
+        [run for run in known if run == name]
+        or [run for run in known if run.rpartition("-")[0] == name]  # all that the experiment of that name made
+        or [run for run in known if run.startswith(name)]
+    )
     if not found:
         raise unknown("run", name, known)
     if len(found) > 1:

@@ -77,7 +77,7 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
         return found
     _tell(f"{found.id} in {options.root}")
     if found.text and found.surveyed is not None and {"generate", "train"} & set(only):
-        for line in text_lines(found.text, found.surveyed, found.experiment.corpus):
+        for line in text_lines(found.text, found.surveyed, found.experiment.corpus, found.experiment.last_split):
             _tell(line)
     train, training = found.experiment.corpus.train, experiment.training
     if "train" in only and not training.truncate and 0 < train < training.batch_size:

@@ -1,13 +1,15 @@
 """A hypothesis of the user's own: a Python function, compiled from source text that travels with the run."""
 
 import math
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from pipeline.annotation.hypotheses import Hypothesis
 from pipeline.annotation.values import Values
 from schemas.errors import UsageError
-from schemas.experiment import Definition
+from schemas.score_settings import Definition
 
 TRIED = "a (b)\n\n"  # what a function is tried on before anything is trained
 
@@ -42,7 +44,9 @@ def try_definition(definition: Definition) -> None:
 
 def _compiled(definition: Definition) -> Callable[[str], Any]:
     path, _, name = definition.python.rpartition(":")
-    namespace: dict[str, Any] = {"__name__": "hypotheses_of_the_user"}
+    module = ModuleType("hypotheses_of_the_user")
+    sys.modules[module.__name__] = module  # as an import does: dataclasses look there
+    namespace = vars(module)
     try:
         exec(compile(definition.source, path, "exec"), namespace)  # noqa: S102  # the user's own file
     except Exception as error:  # noqa: BLE001  # it is someone else's code
@@ -55,6 +59,8 @@ def _compiled(definition: Definition) -> Callable[[str], Any]:
 
 
 def _checked(value: object, definition: Definition) -> float | None:
+    if hasattr(value, "item"):  # of NumPy
+        value = value.item()
     if value is None:
         return None
     number = float(value) if isinstance(value, bool | int | float) else math.nan

@@ -7,10 +7,10 @@ all is code. A string that does not end is read to the end of its line, or of th
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 from pipeline.annotation.signatures import python_headers
 from pipeline.annotation.values import Span
+from schemas.corpus import suffix_of
 
 LANGUAGES = ("python", "c_like", "plain")
 SUFFIXES = {
@@ -52,7 +52,7 @@ _WHITE = re.compile(r"[\s\ufeff]*+")
 
 def language_of(name: str) -> str:
     """The language of a file by its suffix, "plain" when it is none that we know."""
-    suffix = PurePosixPath(name).suffix
+    suffix = suffix_of(name)
     return next((language for language, suffixes in SUFFIXES.items() if suffix in suffixes), "plain")
 
 

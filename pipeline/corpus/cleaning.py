@@ -1,10 +1,14 @@
 """What is done to a document before it is cut into sequences; the same wherever and whenever it is read."""
 
+import re
+
 from schemas.corpus import Document
 from schemas.errors import UsageError
 from schemas.task_settings import TextSettings
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+# Halves of a surrogate pair, which JSON may hold alone; those that stand for bytes that are not UTF-8 excepted.
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def cleaned(document: Document, settings: TextSettings) -> Document | str:
@@ -22,6 +26,7 @@ def cleaned(document: Document, settings: TextSettings) -> Document | str:
             return "not UTF-8"
         if settings.not_utf8 == "error":
             raise UsageError(_not_text(document))
+        text = _HALVES.sub(UNKNOWN, text)
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", UNKNOWN)
     if settings.line_ends == "unix" and "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")

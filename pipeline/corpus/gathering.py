@@ -1,11 +1,13 @@
 """A split's sequences, gathered from its shards one by one; what is large lies in a file that nobody names."""
 
+import os
 import tempfile
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.tasks.sequences import Sequences
+from schemas.errors import StorageError
 
 # Steps above which tokens are kept in a file that is mapped into memory, so that the system may drop them.
 STEPS_IN_MEMORY = 16_000_000
@@ -51,5 +53,11 @@ def _room(steps: int) -> np.ndarray:
     if steps <= STEPS_IN_MEMORY:
         return np.empty(steps, np.int32)
     with tempfile.TemporaryFile() as file:
-        file.truncate(steps * 4)
+        try:  # a disk that is too full says so now, not when a page is written
+            os.posix_fallocate(file.fileno(), 0, steps * 4)
+        except OSError as error:
+            where = tempfile.gettempdir()
+            raise StorageError(
+                f"no room for {steps * 4:,} bytes in {where} ({error.strerror}): set TMPDIR"
+            ) from None
         return np.memmap(file, np.int32, "r+", shape=(steps,))

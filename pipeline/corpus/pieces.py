@@ -8,7 +8,7 @@ import base64
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from schemas.errors import UsageError
 CHARACTERS_PER_PIECE = 4_000_000
 SEQUENCES_PER_SHARD = 4096
 STEPS_PER_SHARD = 1_000_000
+CHANGED = "the files of the corpus have changed since the run began: run it again"
 
 
 class Part(BaseModel):
@@ -35,6 +36,7 @@ class Part(BaseModel):
     shard: int  # the first one's number
     sequence: int  # the first one's number
     documents: list[int]  # of each shard
+    digests: list[str]  # of each shard's documents
 
 
 class TextPiece(BaseModel):
@@ -45,7 +47,6 @@ class TextPiece(BaseModel):
     sources: tuple[int, int]  # from the first to before the last, by their places
     document: int  # the number of the first
     documents: int
-    digest: str  # of them all
     splits: str  # of each: a byte, packed by zlib, in base 85
     cut: dict[int, int]  # sequences of the documents, by number, of which not all are taken
     sequences: int  # in all
@@ -68,10 +69,12 @@ def plan_pieces(survey: Survey, division: Division, window: int) -> tuple[list[T
             if not len(places):
                 continue
             stops = _shard_stops(division.sequences[places], steps[places])
+            bounded = [places[start:stop] for start, stop in pairwise([0, *stops])]
             parts[split] = Part(
                 shard=len(bounds[split]) - 1,
                 sequence=bounds[split][-1],
-                documents=np.diff([0, *stops]).tolist(),
+                documents=list(map(len, bounded)),
+                digests=[digest_of(survey.digests[own]) for own in bounded],
             )
             ends = bounds[split][-1] + np.cumsum(division.sequences[places])
             bounds[split] += [int(ends[stop - 1]) for stop in stops]
@@ -81,7 +84,6 @@ def plan_pieces(survey: Survey, division: Division, window: int) -> tuple[list[T
                 sources=(int(survey.sources[first]), int(survey.sources[last - 1]) + 1),
                 document=first,
                 documents=last - first,
-                digest=digest_of(survey.digests[here]),
                 splits=_packed(division.splits[here]),
                 cut={int(place): int(division.sequences[place]) for place in cut},
                 sequences=int(division.sequences[here].sum()),
@@ -109,6 +111,15 @@ class _Filling:
     sequence: int
     taken: list[tuple[int, Document, int, str]]  # number, document, sequences, and the text that they cover
 
+    def is_full(self) -> bool:
+        """Whether all documents of the shard are there."""
+        return len(self.taken) == self.part.documents[self.shard - self.part.shard]
+
+    def is_planned(self) -> bool:
+        """Whether they are those that the plan was made for."""
+        digests = [text_digest(document.text) for _, document, *_ in self.taken]
+        return digest_of(np.array(digests, np.uint64)) == self.part.digests[self.shard - self.part.shard]
+
 
 def text_shards(
     documents: Iterable[Document], piece: TextPiece, window: int, vocabulary: Vocabulary
@@ -120,20 +131,21 @@ def text_shards(
     """
     splits = _unpacked(piece.splits)
     filling = {split: _Filling(p, p.shard, p.sequence, []) for split, p in piece.parts.items()}
-    digests = []
+    left = sum(len(part.documents) for part in piece.parts.values())
     for number, document in enumerate(islice(documents, piece.documents), piece.document):
-        digests.append(text_digest(document.text))
         place = number - piece.document
         if splits[place] < 0:
             continue
         fill = filling[SPLITS[splits[place]]]
         text = document.text[: piece.cut[number] * window] if number in piece.cut else document.text
         fill.taken.append((number, document, _sequences(len(text), window), text))
-        if len(fill.taken) == fill.part.documents[fill.shard - fill.part.shard]:
+        if fill.is_full():
+            if not fill.is_planned():
+                raise UsageError(CHANGED)
             yield _shard(SPLITS[splits[place]], fill, window, vocabulary)
-            fill.shard, fill.taken = fill.shard + 1, []
-    if digest_of(np.array(digests, np.uint64)) != piece.digest:
-        raise UsageError("the files of the corpus have changed since the run began: run it again")
+            fill.shard, fill.taken, left = fill.shard + 1, [], left - 1
+    if left:
+        raise UsageError(CHANGED)
 
 
 def _groups(survey: Survey) -> Iterator[tuple[int, int]]:

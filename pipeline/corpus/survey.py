@@ -6,12 +6,11 @@ A document is 20 bytes here, so 10 million tweets are 200 MB, and the size of a 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 
 from pipeline.corpus.cleaning import UNKNOWN
-from schemas.corpus import SPLITS, Document
+from schemas.corpus import SPLITS, Document, suffix_of
 from schemas.errors import UsageError
 from schemas.experiment import CorpusSettings
 from schemas.fingerprint import sha256
@@ -38,8 +37,8 @@ class Survey:
 
     @property
     def digest(self) -> str:
-        """Of the texts and their order, wherever they lay."""
-        return digest_of(self.digests)
+        """Of the texts, their order, and which of them share a source, wherever that lay."""
+        return sha256(digest_of(self.digests).encode() + self.sources.astype("<i4").tobytes())
 
 
 class Surveyor:
@@ -62,7 +61,7 @@ class Surveyor:
             return
         self._open.append((source, len(found.text), text_digest(found.text)))
         self._uncounted.append(found.text)
-        self._suffixes[PurePosixPath(found.name).suffix] += 1
+        self._suffixes[suffix_of(found.name)] += 1
         self._waiting += len(found.text)
         self.documents += 1
         self.characters += len(found.text)
@@ -140,11 +139,12 @@ class Division:
         return np.flatnonzero(self.splits == SPLITS.index(split))
 
 
-def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, rest: str | None = None) -> Division:
+def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, last: str = "train") -> Division:
     """Give each document to one split, by a number that its text and the corpus' seed decide.
 
-    Probe takes as many documents as it needs, then valid, then train; of the last document that a split needs,
-    the rest is left out. A split of 0 sequences gets none, but for `rest`, which gets all that the others leave.
+    Probe takes as many documents as it needs, then valid, then train, but for `last`, which waits for the others;
+    of the last document that a split needs, the rest is left out. A split of 0 sequences gets none, but `last`
+    gets all that the others leave.
     Equal texts come to the same split; with task.duplicates = "drop", to none but the first.
 
     Raises UsageError when there are too few.
@@ -157,9 +157,9 @@ def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, rest:
         order, same = order[~same], np.zeros(int((~same).sum()), bool)
     splits, taken = np.full(len(survey), NOWHERE, np.int8), np.zeros(len(survey), np.int64)
     start = 0
-    for split in sorted(("probe", "valid", "train"), key=lambda split: split == rest):
+    for split in sorted(("probe", "valid", "train"), key=lambda split: split == last):
         wanted = getattr(corpus, split)
-        if not wanted and split != rest:
+        if not wanted and split != last:
             continue
         ends = np.cumsum(windows[order[start:]])
         found = int(ends[-1]) if len(ends) else 0

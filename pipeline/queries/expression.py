@@ -1,23 +1,38 @@
 """A hypothesis of the user's own as one SQL expression over the rows of `steps`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.corpus import STEPS
 from schemas.errors import UsageError
-from schemas.experiment import Definition
+from schemas.score_settings import Definition
 from schemas.scores import ANNOTATIONS
 
+_NUMBER = re.compile(r'BOOLEAN|FLOAT|DOUBLE|"NULL"|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(.*\)')
+# What an expression is tried on: "ab\n" twice.
+_TRIED = pa.table(
+    {
+        "sequence": [0, 0, 0, 1, 1, 1],
+        "step": [0, 1, 2] * 2,
+        "token": [1, 2, 0] * 2,
+        "char": ["a", "b", "\n"] * 2,
+        "target": ["b", "\n", None] * 2,
+        "determined": [False] * 6,
+    },
+    schema=STEPS.schema,
+)
 # No file may be read: an expression is about the rows at hand.
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
 
 
 def check_expression(definition: Definition) -> None:
     """Raise UsageError for an expression that DuckDB cannot bind to `steps`, or that gives no number."""
-    expression_rows(definition, STEPS.schema.empty_table())
+    expression_rows(definition, _TRIED)
 
 
 def expression_rows(definition: Definition, steps: pa.Table) -> pa.Table:
@@ -31,11 +46,13 @@ def expression_rows(definition: Definition, steps: pa.Table) -> pa.Table:
             f"select sequence, step, ({definition.sql}) as value from steps order by sequence, step"
         )
         kind = str(rows.types[2])
-        if not (kind in ("BOOLEAN", "FLOAT", "DOUBLE", '"NULL"') or "INT" in kind or kind.startswith("DECIMAL")):
+        if not _NUMBER.fullmatch(kind):
             raise UsageError(f"{definition.name}: {definition.sql} gives {kind}, not a number or boolean")
         found = rows.project("sequence, step, value::double as value").to_arrow_table()
     if len(found) != len(steps):
         raise UsageError(f"{definition.name} gives {len(found)} values for {len(steps)} steps")
+    if not pc.all(pc.is_finite(found["value"].drop_null())).as_py():
+        raise UsageError(f"{definition.name} gives infinite values: let it give NULL there, as with nullif(…, 0)")
     if definition.yes_no and not set(found["value"].drop_null().unique().to_pylist()) <= {0.0, 1.0}:
         raise UsageError(f"{definition.name} gives other values than 0 and 1, against its yes_no = true")
     return found.cast(ANNOTATIONS.schema)

@@ -61,6 +61,7 @@ def paint(axes: Axes, lines: Sequence[Line], scale: Scale, columns: int, fontsiz
                 color=ink,
                 family=FONT,
                 size=fontsize,
+                in_layout=False,
             )
     axes.imshow(cells, extent=(0, columns, len(lines), 0), aspect="auto", interpolation="nearest")
 

@@ -12,16 +12,16 @@ from fnmatch import fnmatch
 from typing import IO, NamedTuple
 
 import fsspec
-from fsspec.core import url_to_fs
+from fsspec.core import OpenFile, get_compression, url_to_fs
 
+from pipeline.storage.failures import told
+from pipeline.storage.s3 import s3_options
 from schemas.corpus import Document
-from schemas.errors import StorageError, UsageError
+from schemas.errors import UsageError
 from schemas.task_settings import TextSettings
 
 TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 ZIP = (".zip", ".jar", ".whl")
-COMPRESSED = (".gz", ".bz2", ".xz")
-_WRONG_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, EOFError)
 
 
 class Source(NamedTuple):
@@ -53,54 +53,43 @@ def read_documents(source: Source, settings: TextSettings) -> Iterator[Document]
     settings allow or a row without the column, StorageError for a file that cannot be read.
     """
     try:
-        for name, stream in _streams(source, settings):
-            yield from _DOCUMENTS[settings.documents](name, stream, settings)
+        with told(f"cannot read {source.path}"):
+            for name, stream in _streams(source, settings):
+                yield from _DOCUMENTS[settings.documents](name, stream, settings)
     except FileNotFoundError:
         raise UsageError(f"task.files: there is no {source.path}") from None
-    except (OSError, *_WRONG_ARCHIVE) as error:
-        raise StorageError(f"cannot read {source.path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_file(path: str) -> bytes:
     """A file's bytes, by path or URI. Raises UsageError when it is not there, StorageError when unreadable."""
     try:
-        with fsspec.open(path, "rb") as stream:
-            data: bytes = stream.read()
-    except (ValueError, ImportError) as error:
-        raise UsageError(f"{path!r} is no path or URI that fsspec knows: {error}") from None
+        with told(f"cannot read {path}"), _opened(path) as stream:
+            return stream.read()
     except FileNotFoundError:
         raise UsageError(f"there is no {path}") from None
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
-    return data
 
 
 def _paths(pattern: str) -> list[str]:
     where = pattern.replace("{stdlib}", sysconfig.get_path("stdlib"))
-    try:
-        system, path = url_to_fs(where)
-        if any(mark in path for mark in "*?["):
-            paths = [name for name, kind in system.glob(path, detail=True).items() if kind["type"] != "directory"]
-        elif system.isdir(path):
+    with told(f"cannot list {where}"):
+        system, path = _file_system(where)
+        if system.isdir(path):
             paths = system.find(path)
-        elif system.exists(path):
+        elif system.exists(path):  # before it is taken for a pattern: a name may hold brackets
             paths = [path]
+        elif any(mark in path for mark in "*?["):
+            paths = [name for name, kind in system.glob(path, detail=True).items() if kind["type"] != "directory"]
         else:
             raise UsageError(f"task.files: there is no {where}")
-    except (ValueError, ImportError) as error:
-        raise UsageError(f"task.files: {pattern!r} is no path or URI that fsspec knows: {error}") from None
-    except OSError as error:
-        raise StorageError(f"cannot list {where}: {error.strerror or error}") from None
     is_local = "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
     return [path if is_local else system.unstrip_protocol(path) for path in sorted(paths)]
 
 
 def _is_wanted(path: str, settings: TextSettings) -> bool:
-    for ending in COMPRESSED:
-        path = path.removesuffix(ending)
-    name = path.rsplit("/", 1)[-1]
+    forms = {path, path.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")}
+    forms |= {form.rsplit("/", 1)[-1] for form in forms}
     kept, dropped = (
-        any(fnmatch(name, mask) or fnmatch(path, mask) for mask in masks)
+        any(fnmatch(form, mask) for form in forms for mask in masks)
         for masks in (settings.include, settings.exclude)
     )
     return kept and not dropped
@@ -114,6 +103,7 @@ def _streams(source: Source, settings: TextSettings) -> Iterator[tuple[str, IO[b
     elif source.path.endswith(TAR):
         with _opened(source.path) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
             for tar_member in tar:
+                tar.members = []  # type: ignore[attr-defined]  # else it keeps one for each member of the archive
                 tar_file = tar.extractfile(tar_member) if tar_member.isfile() else None
                 if tar_file and _is_wanted(tar_member.name, settings):
                     yield f"{source.path}/{tar_member.name}", tar_file
@@ -127,8 +117,18 @@ def _streams(source: Source, settings: TextSettings) -> Iterator[tuple[str, IO[b
 
 @contextmanager
 def _opened(path: str, compression: str | None = None) -> Iterator[IO[bytes]]:
-    with fsspec.open(path, "rb", compression=compression) as stream:
+    system, place = _file_system(path)
+    with OpenFile(system, place, compression=get_compression(place, compression)) as stream:
         yield stream
+
+
+def _file_system(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Where a path or URI lies; S3 is reached as lakes on it are."""
+    try:
+        system, place = url_to_fs(path, **(s3_options() if path.startswith(("s3://", "s3a://")) else {}))
+    except (ValueError, ImportError) as error:
+        raise UsageError(f"{path!r} is no path or URI that fsspec knows: {error}") from None
+    return system, place
 
 
 def _whole(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
@@ -145,7 +145,7 @@ def _lines(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Doc
 def _json_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
     for number, line in _each_line(name, stream, settings):
         try:
-            row = json.loads(line)
+            row = json.loads(_decoded(line).removeprefix("\ufeff"))
         except ValueError as error:
             raise UsageError(f"{name}:{number} is not JSON: {error}") from None
         text = row.get(settings.column) if isinstance(row, dict) else None
@@ -158,7 +158,7 @@ def _json_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator
 def _csv_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
     csv.field_size_limit(settings.maximum_document)
     lines = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
-    rows = csv.DictReader(lines, delimiter="\t" if ".tsv" in name else ",")
+    rows = csv.DictReader(lines, delimiter="\t" if ".tsv" in name.rsplit("/", 1)[-1] else ",")
     try:
         if settings.column not in (rows.fieldnames or ()):
             there = ", ".join(rows.fieldnames or ()) or "none"

@@ -36,6 +36,16 @@ def test_a_document_is_cleaned_or_left_out(data: bytes, others: dict[str, object
     assert clean(data, **others) == expected
 
 
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    """As a tweet that was cut within an emoji has in JSON."""
+    settings = TextSettings.model_validate({"name": "text", "files": ["-"], "not_utf8": "replace"})
+    found = cleaned(Document("d.txt", "hello \ud83d world"), settings)
+    assert found == Document("d.txt", "hello \N{REPLACEMENT CHARACTER} world")
+    strict = settings.model_copy(update={"not_utf8": "error"})
+    with pytest.raises(UsageError, match=r"d\.txt is not UTF-8 \(byte 6\)"):
+        cleaned(Document("d.txt", "hello \ud83d world"), strict)
+
+
 def test_what_is_no_text_is_refused_with_its_place() -> None:
     with pytest.raises(UsageError, match=r'd\.txt is not UTF-8 \(byte 3\): set task\.not_utf8 = "replace" or'):
         clean("é \xff".encode("latin-1").replace(b"\xe9", b"\xc3\xa9"))

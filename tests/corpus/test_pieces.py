@@ -82,9 +82,32 @@ def test_a_target_is_the_next_character_of_the_sequence() -> None:
 def test_documents_that_changed_since_the_plan_are_noticed() -> None:
     documents = texts(12)
     piece = plan_pieces(*planned(documents, 5), 5)[0][0]
-    for changed in (documents[1:], [Document("d0", "0\n1"), *documents[1:]], documents[:1]):
+    planned_names = {name for shard in shards(documents, 5) for name in shard.documents["name"].to_pylist()}
+    used = next(d for d in documents if d.name in planned_names)
+    other = [d._replace(text=d.text.replace(d.text[0], "7")) if d is used else d for d in documents]
+    for changed in (documents[1:], other, documents[:1]):
         with pytest.raises(UsageError, match="have changed since the run began"):
             list(text_shards(changed, piece, 5, VOCABULARY))
+
+
+def test_nothing_of_a_changed_document_is_given() -> None:
+    """A shard that was given may have been written: it must be the planned one."""
+    documents = texts(12)
+    for piece in plan_pieces(*planned(documents, 5), 5)[0]:
+        here = documents[2 * piece.sources[0] : 2 * piece.sources[1]]
+        right = [shard.steps for shard in text_shards(here, piece, 5, VOCABULARY)]
+        for place in range(len(here)):
+            changed = [d._replace(text=d.text[::-1]) if n == place else d for n, d in enumerate(here)]
+            try:
+                for found, expected in zip(text_shards(changed, piece, 5, VOCABULARY), right, strict=False):
+                    assert found.steps.equals(expected)
+            except UsageError:
+                pass
+
+
+def test_a_character_that_the_vocabulary_lacks_is_told() -> None:
+    documents = texts(12)
+    piece = plan_pieces(*planned(documents, 5), 5)[0][0]
     with pytest.raises(UsageError, match=r"d\d+ holds the character 'a', which training never saw"):
         list(text_shards(documents, piece, 5, Vocabulary("\n0123456789")))
 

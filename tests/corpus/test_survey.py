@@ -33,6 +33,28 @@ def test_a_survey_counts_characters_and_knows_texts_wherever_they_lay(monkeypatc
     assert survey_of(["aab", "é\n"]).digest == survey.digest
 
 
+def test_the_same_texts_in_other_files_are_cut_in_other_pieces_and_make_another_run() -> None:
+    surveyor = Surveyor()
+    for text in TEXTS:
+        surveyor.add(0, Document("all.txt", text))
+    assert surveyor.survey().digest != survey_of(TEXTS).digest
+
+
+def test_a_line_has_the_suffix_of_its_file() -> None:
+    surveyor = Surveyor()
+    for name in ("a.py:1", "a.py:22", "b.py.gz", "c.tar.gz/d.java"):
+        surveyor.add(0, Document(name, "text"))
+    assert surveyor.survey().suffixes == {".py": 3, ".java": 1}
+
+
+@pytest.mark.parametrize("last", ["train", "probe"])
+def test_what_the_rest_came_to_gives_the_same_division_when_it_is_said(last: str) -> None:
+    survey, sizes = survey_of(TEXTS), {"train": 12, "valid": 5, "probe": 7} | {last: 0}
+    division = divide(survey, settings(), CorpusSettings(**sizes), last)
+    told = CorpusSettings(**{split: division.size(split) for split in SPLITS})
+    assert divide(survey, settings(), told, last).splits.tolist() == division.splits.tolist()
+
+
 def test_rare_characters_become_the_unknown_one_and_too_many_are_refused() -> None:
     survey = survey_of(["aaab", "aa𝄞"])
     assert alphabet(survey, settings()) == "ab𝄞"

@@ -14,7 +14,9 @@ import pytest
 
 from jobs.__main__ import main
 from jobs.commands.parser import make_parser
+from jobs.commands.runs import match_run
 from jobs.context import Run
+from schemas.errors import UsageError
 from tests.conftest import do_all, tiny_run
 from tests.jobs.toml_of import write_toml
 
@@ -127,6 +129,15 @@ def test_top_lists_neurons(typed: Typed, tiny_lake: Run) -> None:
     assert len(out.splitlines()) == 5
     rows = json.loads(typed("top", "tiny", "--hypothesis", "is_separator", "--measure", "auc", "--json"))
     assert all(0 <= row["value"] <= 1 and row["measure"] == "auc" for row in rows)
+
+
+def test_an_experiments_name_is_its_runs_whatever_else_begins_so() -> None:
+    known = ["java_source-aaaa1111", "java_source-small-1234abcd", "java_source-small-9999abcd"]
+    assert match_run("java_source", known) == known[0]
+    assert match_run("java_source-small-1", known) == known[1]
+    for several in ("java_source-small", "java"):
+        with pytest.raises(UsageError, match=r"begins \d runs"):
+            match_run(several, known)
 
 
 def test_show_draws_texts(typed: Typed, tmp_path: Path) -> None:

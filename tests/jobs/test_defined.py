@@ -24,6 +24,10 @@ checkpoints = 1
 hypotheses = ["next_is_b", "count_a"]
 """
 BY_PYTHON = """
+from dataclasses import dataclass
+
+import numpy as np
+
 def next_is_b(text):
     return [text[step + 1] == "b" if step + 1 < len(text) else None for step in range(len(text))]
 
@@ -38,6 +42,13 @@ def words(text):
 
 def seven(text):
     return [7] * len(text)
+
+@dataclass
+class Kind:
+    letter: "str"
+
+def by_numpy(text):
+    return np.array([character == Kind("b").letter for character in text])
 """
 PYTHON = '[[score.define]]\nname = "by_python"\npython = "mine.py:next_is_b"\nyes_no = true\n'
 SQL = """[[score.define]]\nname = "by_sql"\nsql = "target = 'b'"\nyes_no = true\n"""
@@ -85,7 +96,7 @@ def test_a_definition_that_changed_is_noticed(folder: Path, capsys: pytest.Captu
 
 BAD = [
     (PYTHON.replace("mine.py", "none.py"), "score.define: cannot read"),
-    (PYTHON.replace("next_is_b", "next"), "mine.py has no function 'next'; it has next_is_b, fails"),
+    (PYTHON.replace("next_is_b", "next"), "mine.py has no function 'next'; it has dataclass, next_is_b, fails"),
     (PYTHON.replace("next_is_b", "fails"), "by_python (mine.py:fails) fails with ZeroDivisionError"),
     (PYTHON.replace("next_is_b", "short"), "gives 0 values for 7 characters"),
     (PYTHON.replace("next_is_b", "words"), "gives 'a': a number, bool or None is needed"),
@@ -96,6 +107,11 @@ BAD = [
     (PYTHON + 'sql = "1"\n', "needs one of python and sql"),
     (SQL.replace("target", "colour"), 'Referenced column "colour" not found'),
     (SQL.replace("= 'b'", "="), "is no SQL expression over steps"),
+    (SQL.replace("target = 'b'", "[1]"), "gives INTEGER[], not a number or boolean"),
+    (
+        SQL.replace("target = 'b'", "1.0 / step").replace("yes_no = true", ""),
+        "gives infinite values: let it give NULL",
+    ),
     (SQL.replace("target = 'b'", "char"), "gives VARCHAR, not a number or boolean"),
     (SQL.replace("target = 'b'", "(select max(a) from 'mine.py')"), "is no SQL expression over steps"),
 ]
@@ -114,6 +130,29 @@ def test_python_that_is_none_is_told(folder: Path, capsys: pytest.CaptureFixture
     (folder / "mine.py").write_text("def next_is_b(text:\n")
     assert run(folder, PYTHON) == 2
     assert "mine.py cannot be imported: SyntaxError" in capsys.readouterr().err
+
+
+def test_numpy_may_give_the_values(folder: Path) -> None:
+    assert run(folder, PYTHON.replace("next_is_b", "by_numpy"), "--until", "annotate") == 0
+    rows = pipeline.open("lake").fetch(
+        "select distinct char, value from annotations join steps using (run, sequence, step) "
+        "where hypothesis = 'by_python' order by all"
+    )
+    assert {tuple(row.values()) for row in rows.to_pylist()} == {("\n", 0.0), ("X", 0.0), ("a", 0.0), ("b", 1.0)}
+
+
+def test_a_text_in_no_known_language_may_have_a_hypothesis_by_sql(folder: Path) -> None:
+    (folder / "lines.txt").write_text("".join(f"line {number}\n" for number in range(200)))
+    text = 'name = "mine"\n[task]\nname = "text"\nfiles = ["lines.txt"]\ndocuments = "line"\n'
+    (folder / "mine.toml").write_text(
+        text
+        + SMALL.partition('name = "counting"\n')[2].replace('hypotheses = ["next_is_b", "count_a"]\n', "")
+        + SQL
+    )
+    assert main(["run", "mine.toml", "--root", "lake", "--runner", "local"]) == 0
+    assert pipeline.open("lake").fetch("select distinct hypothesis from scores").to_pylist() == [
+        {"hypothesis": "by_sql"}
+    ]
 
 
 def test_sql_gives_one_value_a_step_or_fails_late(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

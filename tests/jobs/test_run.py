@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -261,7 +262,7 @@ def test_files_that_change_while_a_run_goes_on_are_noticed(tmp_path: Path) -> No
         replace(run, surveyed=None).survey()
     begun = tiny_run(tmp_path / "other", **small)
     (tmp_path / "b.py").write_text("print('e')\n" * 100)
-    with pytest.raises(UsageError, match="holds the character 'e', which the corpus did not hold: its files"):
+    with pytest.raises(UsageError, match="have changed since the run began"):
         do_all(begun)
 
 
@@ -320,29 +321,13 @@ def test_a_head_started_by_hand_does_the_same_work(tmp_path: Path, tiny_lake: Ru
     repository = Path(__file__).parents[2]
     with ray_head(tmp_path) as address:
         lake, experiment = tmp_path / "lake", write_toml(tmp_path / "tiny.toml", tiny_lake.experiment)
-        done = subprocess.run(
-            [
-                "ray",
-                "job",
-                "submit",
-                "--address",
-                address,
-                "--working-dir",
-                str(repository),
-                "--",
-                sys.executable,
-                "-m",
-                "jobs",
-                "run",
-                str(experiment),
-                "--root",
-                str(lake),
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        words = ["--address", address, "--working-dir", str(repository), "--", sys.executable, "-m", "jobs"]
+        job = ["ray", "job", "submit", *words, "run", str(experiment), "--root", str(lake)]
+        for _ in range(10):
+            done = subprocess.run(job, check=False, capture_output=True, text=True, timeout=300)
+            if "No available agent" not in done.stderr:  # which comes up later than the dashboard
+                break
+            time.sleep(3)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "Which neuron follows count_a and remaining_b?" in done.stdout
     assert digests(lake) == digests(tiny_lake.root)

@@ -101,6 +101,28 @@ def test_rows_of_json_and_csv_give_their_column(files: Path) -> None:
         documents(settings(files / "rows.csv", documents="jsonl"))
 
 
+def test_bytes_that_are_no_text_reach_the_cleaning_out_of_json_too(files: Path) -> None:
+    (files / "rows.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "caf\xe9"}\n')
+    assert texts(settings(files / "rows.jsonl", documents="jsonl")) == ["caf\udce9\n"]
+
+
+def test_damaged_files_are_told(files: Path) -> None:
+    data = bytearray(gzip.compress(b"some words\n" * 1000))
+    data[20:40] = b"x" * 20
+    (files / "d.txt.gz").write_bytes(data)
+    (files / "d.txt.xz").write_bytes(b"no xz")
+    for name in ("d.txt.gz", "d.txt.xz"):
+        with pytest.raises(StorageError, match=rf"cannot read .*{name}: "):
+            documents(settings(files / name))
+
+
+def test_brackets_in_a_name_are_no_pattern_when_it_is_there(files: Path) -> None:
+    (files / "[a] b.txt").write_text("b\n")
+    assert texts(settings(files / "[a] b.txt")) == ["b\n"]
+    (files / "e.txt.gz").write_bytes(gzip.compress(b"e\n"))
+    assert texts(settings(files, include=["*.txt.gz"])) == ["e\n"]
+
+
 def test_a_document_may_be_no_larger_than_the_settings_say(files: Path) -> None:
     (files / "long.txt").write_text("x" * 50 + "\nshort\n")
     with pytest.raises(UsageError, match=r"long\.txt is larger than task\.maximum_document = 20 bytes"):
