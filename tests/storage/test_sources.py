@@ -1,6 +1,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from pipeline.storage.folder import Folder
 from pipeline.storage.sources import find_sources, read_documents
 from schemas.corpus import Document
-from schemas.errors import StorageError, UsageError
+from schemas.errors import StorageError, StorageUnavailableError, UsageError
 from schemas.task_settings import TextSettings
 
 
@@ -129,6 +131,26 @@ def test_a_document_may_be_no_larger_than_the_settings_say(files: Path) -> None:
         documents(settings(files / "long.txt", maximum_document=20))
     with pytest.raises(UsageError, match=r"long\.txt:1 is larger than"):
         documents(settings(files / "long.txt", maximum_document=20, documents="line"))
+
+
+def test_texts_on_s3_are_reached_as_lakes_are(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By our own variables too: AWS's may be those of another store."""
+    folder = Folder(s3_root)
+    folder.create("texts/a.py", b"a\n")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("deep/b.py", "b\n")
+    folder.create("src.zip", archive.getvalue())
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("UNROLLED_S3_ENDPOINT", endpoint)
+    found = settings(f"{s3_root}/texts/**", f"{s3_root}/src.zip", include=["*.py"])
+    assert texts(found) == ["a\n", "b\n"]
+    assert documents(found)[1].name == f"{s3_root}/src.zip/deep/b.py"
+    monkeypatch.setenv("UNROLLED_S3_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("UNROLLED_S3_TIMEOUT", "1")
+    with pytest.raises(StorageUnavailableError, match=r"cannot list s3://.+: the store does not answer"):
+        documents(found)
 
 
 def test_any_uri_that_fsspec_knows(files: Path) -> None:
