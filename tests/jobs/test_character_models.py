@@ -7,6 +7,12 @@ import pytest
 
 import pipeline
 from jobs.__main__ import main
+from jobs.context import find_run
+from jobs.experiment_file import load_experiment
+from jobs.run import run_stages
+from jobs.runners.local import LocalRunner
+from jobs.runners.ray import RayRunner
+from tests.conftest import digests
 
 JAVA = """/*
  * Copyright (c) {0}, all rights reserved.
@@ -75,3 +81,22 @@ def test_a_character_model_goes_from_one_command_to_scores(
     if name != "tweets":
         parted = lake.fetch("select name from documents group by name having count(distinct split) > 1")
         assert not len(parted)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(300)
+def test_the_pieces_of_a_text_may_be_made_by_any_number_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.corpus.pieces.CHARACTERS_PER_PIECE", 100_000)
+    monkeypatch.setattr("pipeline.corpus.pieces.SEQUENCES_PER_SHARD", 100)
+    settings = ['task.files=["{stdlib}/[a-d]*.py"]', "corpus.valid=20", "corpus.probe=20"]
+    experiment = load_experiment("python_source-small", settings)
+    runs = [find_run(experiment, str(tmp_path / name)) for name in ("alone", "by_two")]
+    run_stages(runs[0], LocalRunner(), ["generate"])
+    with RayRunner(2) as runner:
+        run_stages(runs[1], runner, ["generate"])
+    alone, by_two = (digests(run.root) for run in runs)
+    assert alone == by_two
+    assert sum(path.startswith("steps") for path in alone) > 5
