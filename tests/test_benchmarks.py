@@ -11,6 +11,7 @@ from tests.conftest import REPOSITORY
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_benchmark_runs(tmp_path: Path) -> None:
     """On tiny sizes: that the tables are filled, not what they say."""
     command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--out", str(tmp_path)]
