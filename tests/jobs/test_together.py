@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import digests
 from tests.jobs.stopping import Command, running
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
 UPDATES = 1_000
 SETTINGS = {
