@@ -16,7 +16,7 @@ from fsspec.core import OpenFile, get_compression, url_to_fs
 
 from pipeline.storage.failures import told
 from pipeline.storage.s3 import s3_options
-from schemas.corpus import Document
+from schemas.corpus import COMPRESSED, Document
 from schemas.errors import UsageError
 from schemas.task_settings import TextSettings
 
@@ -86,7 +86,7 @@ def _paths(pattern: str) -> list[str]:
 
 
 def _is_wanted(path: str, settings: TextSettings) -> bool:
-    forms = {path, path.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")}
+    forms = {path, *(path.removesuffix(ending) for ending in COMPRESSED)}
     forms |= {form.rsplit("/", 1)[-1] for form in forms}
     kept, dropped = (
         any(fnmatch(form, mask) for form in forms for mask in masks)
