@@ -35,12 +35,10 @@ test: check                      ## everything
 docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
 
-bench: setup                     ## the pages of docs/benchmarks, but for the peers'
-	$(BIN)/python -m tests.benchmarks --page capture
-	$(BIN)/python -m tests.benchmarks --page layouts
-	$(BIN)/python -m tests.benchmarks --page main-path
-	$(BIN)/python -m tests.benchmarks --page precision
-	$(BIN)/python -m tests.benchmarks --page sql-on-s3
+PAGES := capture corpora faults layouts main-path precision quality sql-on-s3 storage training
+
+bench: setup                     ## the pages of docs/benchmarks, but for the peers'; hours
+	for page in $(PAGES); do $(BIN)/python -m tests.benchmarks --page $$page || exit; done
 
 bench-peers: setup               ## what people use today beside ours: installs it into .venv
 	$(PIP) --editable '.[dev,peers]'

@@ -82,7 +82,7 @@ def _read(settings: TextSettings, start: int, stop: int | None) -> Iterator[tupl
     """Cleaned documents with their sources' places, or why they are left out."""
     sources = find_sources(settings)
     if not sources:
-        raise UsageError(f"the corpus is empty: no file matches task.files = {settings.files}")
+        raise UsageError(f"the corpus is empty: no file matches {settings.choice}")
     for place, source in enumerate(sources[start:stop], start):
         for document in read_documents(source, settings):
             yield place, cleaned(document, settings)

@@ -49,8 +49,10 @@ class TextSettings(Settings):
         description="paths, folders, globs or fsspec URIs, archives too (.tar.gz, .zip); {stdlib} is Python's own "
         "library",
     )
-    include: list[str] = Field(["*"], description="keep files whose name or path matches one of these patterns")
-    exclude: list[str] = Field([], description="then drop files whose name or path matches one of these patterns")
+    include: list[str] = Field(
+        ["*"], description="of folders, globs and archives, keep files whose name or path matches one of these"
+    )
+    exclude: list[str] = Field([], description="then drop files whose name or path matches one of these")
     documents: Literal["file", "line", "jsonl", "csv"] = Field(
         "file", description="what a document is: a whole file, each of its lines, or each of its rows"
     )
@@ -73,6 +75,13 @@ class TextSettings(Settings):
     maximum_vocabulary: PositiveInt = Field(1_000, description="more different characters than this are refused")
     duplicates: Literal["drop", "keep"] = Field("drop", description="drop: of equal documents the first is kept")
     minimum_length: int = Field(2, ge=2, description="shorter documents are left out, in characters")
+
+    @property
+    def choice(self) -> str:
+        """Which files are read, as a message tells it."""
+        masks = {"include": self.include if self.include != ["*"] else [], "exclude": self.exclude}
+        kept = (f", task.{name} = {patterns}" for name, patterns in masks.items() if patterns)
+        return f"task.files = {self.files}{''.join(kept)}"
 
     @model_validator(mode="after")
     def _a_step_has_a_next(self) -> Self:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.corpus.rows import rows_of_tokens
-from pipeline.corpus.survey import Division, Survey, digest_of, text_digest
+from pipeline.corpus.survey import Division, Survey, digest_of, text_digest, windows_of
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.corpus import DOCUMENTS, SPLITS, Document
 from schemas.errors import UsageError
@@ -109,7 +109,7 @@ class _Filling:
     part: Part
     shard: int
     sequence: int
-    taken: list[tuple[int, Document, int, str]]  # number, document, sequences, and the text that they cover
+    taken: list[tuple[int, Document, str]]  # number, document, and what is taken of its text
 
     def is_full(self) -> bool:
         """Whether all documents of the shard are there."""
@@ -117,7 +117,7 @@ class _Filling:
 
     def is_planned(self) -> bool:
         """Whether they are those that the plan was made for."""
-        digests = [text_digest(document.text) for _, document, *_ in self.taken]
+        digests = [text_digest(document.text) for _, document, _ in self.taken]
         return digest_of(np.array(digests, np.uint64)) == self.part.digests[self.shard - self.part.shard]
 
 
@@ -138,7 +138,7 @@ def text_shards(
             continue
         fill = filling[SPLITS[splits[place]]]
         text = document.text[: piece.cut[number] * window] if number in piece.cut else document.text
-        fill.taken.append((number, document, _sequences(len(text), window), text))
+        fill.taken.append((number, document, text))
         if fill.is_full():
             if not fill.is_planned():
                 raise UsageError(CHANGED)
@@ -178,8 +178,9 @@ def _shard_stops(sequences: np.ndarray, steps: np.ndarray) -> list[int]:
 
 
 def _shard(split: str, fill: _Filling, window: int, vocabulary: Vocabulary) -> Shard:
-    tokens, counts = [], [count for _, _, count, _ in fill.taken]
-    for _, document, count, text in fill.taken:
+    tokens = []
+    counts = windows_of(np.array([len(text) for *_, text in fill.taken], np.int64), window)
+    for (_, document, text), count in zip(fill.taken, counts.tolist(), strict=True):
         width = window or len(text)
         if vocabulary.tokenizer is None:
             encoded = vocabulary.encode(text, document.name)
@@ -187,24 +188,17 @@ def _shard(split: str, fill: _Filling, window: int, vocabulary: Vocabulary) -> S
         else:
             windows = (text[place * width : (place + 1) * width] for place in range(count))
             tokens += [vocabulary.encode(one, document.name) for one in windows]
-    firsts = fill.sequence + np.cumsum([0, *counts])
+    firsts = fill.sequence + np.append(0, np.cumsum(counts))
     rows: dict[str, object] = {
         "document": pa.array([number for number, *_ in fill.taken], pa.int32()),
-        "name": [document.name for _, document, *_ in fill.taken],
-        "characters": pa.array([len(document.text) for _, document, *_ in fill.taken], pa.int64()),
+        "name": [document.name for _, document, _ in fill.taken],
+        "characters": pa.array([len(document.text) for _, document, _ in fill.taken], pa.int64()),
         "sequence": pa.array(firsts[:-1], pa.int32()),
         "sequences": pa.array(counts, pa.int32()),
     }
     steps = rows_of_tokens(range(fill.sequence, int(firsts[-1])), tokens, vocabulary)
     fill.sequence = int(firsts[-1])
     return Shard(split, fill.shard, steps, pa.table(rows, schema=DOCUMENTS.schema))
-
-
-def _sequences(characters: int, window: int) -> int:
-    if not window:
-        return 1
-    whole, rest = divmod(characters, window)
-    return whole + (rest > 1)
 
 
 def _packed(splits: np.ndarray) -> str:

@@ -180,7 +180,7 @@ def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, last:
 def _too_few(survey: Survey, settings: TextSettings, windows: int, corpus: CorpusSettings, split: str) -> str:
     if not windows:
         left = "".join(f", {count} {reason}" for reason, count in survey.left_out.items())
-        return f"the corpus is empty: no document with enough characters in task.files = {settings.files}{left}"
+        return f"the corpus is empty: no document with enough characters in {settings.choice}{left}"
     wanted = corpus.train + corpus.valid + corpus.probe
     return (
         f"the corpus holds {windows} sequences in {len(survey)} documents, and train + valid + probe ask for "

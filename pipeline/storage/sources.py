@@ -34,14 +34,16 @@ class Source(NamedTuple):
 def find_sources(settings: TextSettings) -> list[Source]:
     """The files that the settings name: pattern by pattern, in the order of their paths, each once.
 
-    An archive is opened where its pattern ends as archives do; elsewhere it is a file like others. Raises
-    UsageError for a path that is not there, or is none that fsspec knows.
+    An archive is opened where its pattern ends as archives do; elsewhere it is a file like others. A file that is
+    named itself is meant, whatever task.include says. Raises UsageError for a path that is not there, or is none
+    that fsspec knows.
     """
     found: dict[str, Source] = {}
     for pattern in settings.files:
         is_archive = pattern.endswith(TAR + ZIP)
-        for path in _paths(pattern):
-            if is_archive or _is_wanted(path, settings):
+        paths, is_named = _paths(pattern)
+        for path in paths:
+            if is_archive or is_named or _is_wanted(path, settings):
                 found.setdefault(path, Source(path, is_archive))
     return list(found.values())
 
@@ -69,20 +71,22 @@ def read_file(path: str) -> bytes:
         raise UsageError(f"there is no {path}") from None
 
 
-def _paths(pattern: str) -> list[str]:
+def _paths(pattern: str) -> tuple[list[str], bool]:
+    """The files that a pattern stands for, and whether it is the name of one."""
     where = pattern.replace("{stdlib}", sysconfig.get_path("stdlib"))
     with told(f"cannot list {where}"):
         system, path = _file_system(where)
+        is_named = False
         if system.isdir(path):
             paths = system.find(path)
         elif system.exists(path):  # before it is taken for a pattern: a name may hold brackets
-            paths = [path]
+            paths, is_named = [path], True
         elif any(mark in path for mark in "*?["):
             paths = [name for name, kind in system.glob(path, detail=True).items() if kind["type"] != "directory"]
         else:
             raise UsageError(f"task.files: there is no {where}")
     is_local = "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
-    return [path if is_local else system.unstrip_protocol(path) for path in sorted(paths)]
+    return [path if is_local else system.unstrip_protocol(path) for path in sorted(paths)], is_named
 
 
 def _is_wanted(path: str, settings: TextSettings) -> bool:

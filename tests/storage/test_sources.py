@@ -47,6 +47,7 @@ def test_files_come_in_the_order_of_their_names_and_once(files: Path) -> None:
     assert names(settings(files / "b.py", files / "*.py")) == ["b.py", "a.py"]
     assert names(settings(files / "*", include=["*.txt"])) == ["notes.txt"]
     assert names(settings(files / "*", exclude=["a.*", "*.txt"])) == ["b.py"]
+    assert names(settings(files / "notes.txt", include=["*.py"])) == ["notes.txt"]
 
 
 def test_a_folder_is_all_that_it_holds(files: Path) -> None:
