@@ -54,7 +54,7 @@ DOCUMENTS = Table(
         RUN,
         SPLIT,
         Column("document", pa.int32(), "its number in the order of reading, unique within a run"),
-        Column("name", pa.string(), "its file, and its member or line where the file holds many"),
+        Column("name", pa.string(), "its file, below the folder of them all, and its member or line in it"),
         Column("characters", pa.int64(), "its length, cleaned", "characters"),
         Column("sequence", pa.int32(), "the first of its sequences, which cover it from its first character on"),
         Column("sequences", pa.int32(), "how many it has"),

@@ -45,6 +45,8 @@ def call_together(
                 num_workers=workers,
                 use_gpu=bool(placement.gpus),
                 resources_per_worker={"CPU": 1.0, **({"GPU": placement.gpus} if placement.gpus else {})},
+                # To grow, a group begins anew from the last state: looked for no more often than one is kept.
+                elastic_resize_monitor_interval_s=60 * placement.save_minutes,  # type: ignore[call-arg]  # of Train v2
             ),
             torch_config=TorchConfig(backend="nccl" if placement.gpus else "gloo", timeout_s=PATIENCE),
             run_config=RunConfig(storage_path=folder),

@@ -6,9 +6,10 @@ import json
 import sysconfig
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from itertools import takewhile
 from typing import IO, NamedTuple
 
 import fsspec
@@ -28,6 +29,7 @@ class Source(NamedTuple):
     """A file, or an archive of files."""
 
     path: str  # or URI
+    name: str  # its path below the deepest folder that holds all sources: the same wherever that folder lies
     is_archive: bool
 
 
@@ -38,14 +40,15 @@ def find_sources(settings: TextSettings) -> list[Source]:
     named itself is meant, whatever task.include says. Raises UsageError for a path that is not there, or is none
     that fsspec knows.
     """
-    found: dict[str, Source] = {}
+    found: dict[str, bool] = {}
     for pattern in settings.files:
         is_archive = pattern.endswith(TAR + ZIP)
         paths, is_named = _paths(pattern)
         for path in paths:
             if is_archive or is_named or _is_wanted(path, settings):
-                found.setdefault(path, Source(path, is_archive))
-    return list(found.values())
+                found.setdefault(path, is_archive)
+    above = _common_folder(found)
+    return [Source(path, path.removeprefix(above), is_archive) for path, is_archive in found.items()]
 
 
 def read_documents(source: Source, settings: TextSettings) -> Iterator[Document]:
@@ -89,6 +92,13 @@ def _paths(pattern: str) -> tuple[list[str], bool]:
     return [path if is_local else system.unstrip_protocol(path) for path in sorted(paths)], is_named
 
 
+def _common_folder(paths: Collection[str]) -> str:
+    """The deepest folder that holds all paths, with its closing slash."""
+    ends = zip(min(paths, default=""), max(paths, default=""), strict=False)  # what they share, all between share
+    shared = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    return shared[: shared.rfind("/") + 1]
+
+
 def _is_wanted(path: str, settings: TextSettings) -> bool:
     forms = {path, *(path.removesuffix(ending) for ending in COMPRESSED)}
     forms |= {form.rsplit("/", 1)[-1] for form in forms}
@@ -103,20 +113,20 @@ def _streams(source: Source, settings: TextSettings) -> Iterator[tuple[str, IO[b
     """The files of a source, opened, with their names."""
     if not source.is_archive:
         with _opened(source.path, "infer") as stream:
-            yield source.path, stream
+            yield source.name, stream
     elif source.path.endswith(TAR):
         with _opened(source.path) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
             for tar_member in tar:
                 tar.members = []  # type: ignore[attr-defined]  # else it keeps one for each member of the archive
                 tar_file = tar.extractfile(tar_member) if tar_member.isfile() else None
                 if tar_file and _is_wanted(tar_member.name, settings):
-                    yield f"{source.path}/{tar_member.name}", tar_file
+                    yield f"{source.name}/{tar_member.name}", tar_file
     else:
         with _opened(source.path) as file, zipfile.ZipFile(file) as archive:
             for member in sorted(archive.infolist(), key=lambda member: member.filename):
                 if not member.is_dir() and _is_wanted(member.filename, settings):
                     with archive.open(member) as zip_file:
-                        yield f"{source.path}/{member.filename}", zip_file
+                        yield f"{source.name}/{member.filename}", zip_file
 
 
 @contextmanager

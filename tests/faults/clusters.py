@@ -22,18 +22,18 @@ KILLS = 3  # in a scenario
 
 def worker(bench: Bench, seed: int) -> int:
     """A worker that is at a piece is killed, several times in a run."""
-    with _cluster(1, cores=2) as (cluster, nodes):
+    with ray_cluster(1, cores=2) as (cluster, nodes):
         raylet = nodes[0].all_processes["raylet"][0].process.pid
         return _disturbed(bench, seed, cluster, lambda _: _kill_worker(raylet))
 
 
 def node(bench: Bench, seed: int) -> int:
     """A node goes with all that runs on it, as a spot machine does; another comes."""
-    with _cluster(2, cores=1) as (cluster, nodes):
+    with ray_cluster(2, cores=1) as (cluster, nodes):
 
         def kill(_driver: Driver) -> bool:
             cluster.remove_node(nodes.pop(0), allow_graceful=False)
-            nodes.append(cluster.add_node(num_cpus=1, node_ip_address=LOOPBACK))
+            nodes.append(add_node(cluster, 1))
             return True
 
         return _disturbed(bench, seed, cluster, kill)
@@ -112,10 +112,16 @@ def _runs(started: Driver) -> bool:
 
 
 @contextmanager
-def _cluster(count: int, cores: int) -> Iterator[tuple[Cluster, list[Node]]]:
+def ray_cluster(count: int, cores: int) -> Iterator[tuple[Cluster, list[Node]]]:
     """A head that works nothing, and nodes that do."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "node_ip_address": LOOPBACK})
     try:
-        yield cluster, [cluster.add_node(num_cpus=cores, node_ip_address=LOOPBACK) for _ in range(count)]
+        yield cluster, [add_node(cluster, cores) for _ in range(count)]
     finally:
         cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+def add_node(cluster: Cluster, cores: int) -> Node:
+    """A machine more."""
+    node: Node = cluster.add_node(num_cpus=cores, node_ip_address=LOOPBACK)
+    return node

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import digests
-from tests.jobs.stopping import Command, running
+from tests.faults.clusters import add_node, ray_cluster
+from tests.jobs.stopping import Command, running, wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -98,6 +99,21 @@ def test_a_worker_that_is_killed_is_replaced_and_the_end_is_the_same(tmp_path: P
         told = end_of(train)
     assert "lost its worker" in told
     assert trained(tmp_path) == trained(by_two)
+
+
+@pytest.mark.timeout(600)
+def test_a_group_grows_when_a_machine_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("--data-parallel", "1:2", "--set", "training.steps=4000", "--set", "training.evaluations=20")
+    with ray_cluster(1, cores=1) as (cluster, _):
+        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+        with running(command(tmp_path, "--until", "train", *words, stage="run")) as train:
+            wait_for(tmp_path, "metrics/run=*/model=*/*", train, seconds=120)
+            add_node(cluster, cores=1)
+            end_of(train)
+    rows = metrics(tmp_path)
+    workers = [row["workers"] for row in rows]
+    assert (workers[0], workers[-1], workers) == (1, 2, sorted(workers))
+    assert sorted({row["train_step"] for row in rows}) == list(range(0, 4_001, 200))
 
 
 def worker_of(train: Command, root: Path) -> int:
