@@ -21,7 +21,7 @@ def load_experiment(name: str, overrides: Sequence[str] = ()) -> Experiment:
         name: a path that ends in .toml, or the name of a shipped experiment.
         overrides: "section.key=value", the value as TOML; a bare word is a text.
 
-    Paths of a [network]'s files are relative to the file's folder, those of an override to the working directory.
+    Relative paths of files are from the file's folder, those of an override from the working directory.
     """
     try:
         document = tomllib.loads(_read(name))
@@ -71,16 +71,14 @@ def _parsed(document: dict[str, Any], overrides: Sequence[str], source: str) -> 
 
 
 def _anchor(document: dict[str, Any], folder: str) -> None:
-    """Make the relative paths of a network's files absolute, and a folder of texts into all that it holds."""
+    """Make relative paths of files absolute: workers may run in another folder."""
     network, task = document.get("network"), document.get("task")
-    if not isinstance(network, dict):
-        return
-    for key in ("weights", "vocabulary"):
-        if isinstance(network.get(key), str) and network[key]:
-            network[key] = _anchored(network[key], folder)
+    if isinstance(network, dict):
+        for key in ("weights", "vocabulary"):
+            if isinstance(network.get(key), str) and network[key]:
+                network[key] = _anchored(network[key], folder)
     if isinstance(task, dict) and isinstance(task.get("files"), list):
-        files = [_anchored(path, folder) if isinstance(path, str) else path for path in task["files"]]
-        task["files"] = [f"{path}/**" if isinstance(path, str) and Path(path).is_dir() else path for path in files]
+        task["files"] = [_anchored(path, folder) if isinstance(path, str) else path for path in task["files"]]
 
 
 def _read_definitions(document: dict[str, Any], folder: str) -> None:

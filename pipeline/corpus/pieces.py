@@ -1,7 +1,9 @@
 """A text in pieces that are made anywhere, in any order: each reads some sources and writes shards of every split.
 
-A piece is told which split has each of its documents, and how many documents go into each shard, so that it needs
-neither the survey nor another piece. A shard ends where a document does.
+A large source, as an archive or a table of rows, is read by several pieces, which pass over the documents before
+their own: reading takes a tenth of what encoding and writing take. A piece is told which split has each of its
+documents, and how many documents go into each shard, so that it needs neither the survey nor another piece.
+A shard ends where a document does.
 """
 
 import base64
@@ -25,6 +27,7 @@ from schemas.errors import UsageError
 CHARACTERS_PER_PIECE = 4_000_000
 SEQUENCES_PER_SHARD = 4096
 STEPS_PER_SHARD = 1_000_000
+PIECES_PER_SOURCE = 16  # at most: together they read it eight times, and a piece of 1 GB takes half a minute
 CHANGED = "the files of the corpus have changed since the run began: run it again"
 
 
@@ -45,6 +48,7 @@ class TextPiece(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     sources: tuple[int, int]  # from the first to before the last, by their places
+    skip: int  # documents at the start of the first source, which another piece has
     document: int  # the number of the first
     documents: int
     splits: str  # of each: a byte, packed by zlib, in base 85
@@ -82,6 +86,7 @@ def plan_pieces(survey: Survey, division: Division, window: int) -> tuple[list[T
         pieces.append(
             TextPiece(
                 sources=(int(survey.sources[first]), int(survey.sources[last - 1]) + 1),
+                skip=first - int(np.searchsorted(survey.sources, survey.sources[first])),
                 document=first,
                 documents=last - first,
                 splits=_packed(division.splits[here]),
@@ -132,7 +137,8 @@ def text_shards(
     splits = _unpacked(piece.splits)
     filling = {split: _Filling(p, p.shard, p.sequence, []) for split, p in piece.parts.items()}
     left = sum(len(part.documents) for part in piece.parts.values())
-    for number, document in enumerate(islice(documents, piece.documents), piece.document):
+    own = islice(documents, piece.skip, piece.skip + piece.documents)
+    for number, document in enumerate(own, piece.document):
         place = number - piece.document
         if splits[place] < 0:
             continue
@@ -149,14 +155,13 @@ def text_shards(
 
 
 def _groups(survey: Survey) -> Iterator[tuple[int, int]]:
-    """Documents of whole sources, as (start, stop), with at least so many characters but for the last."""
-    ends = np.append(np.flatnonzero(np.diff(survey.sources)) + 1, len(survey))
-    read = np.cumsum(survey.characters)
+    """Documents as (start, stop), with at least so many characters but for the last."""
+    read, sizes = np.cumsum(survey.characters), np.bincount(survey.sources, survey.characters)
     start = 0
     while start < len(survey):
-        before = int(read[start - 1]) if start else 0
-        full = int(np.searchsorted(read[ends - 1], before + CHARACTERS_PER_PIECE))
-        stop = int(ends[min(full, len(ends) - 1)])
+        least = max(CHARACTERS_PER_PIECE, sizes[survey.sources[start]] / PIECES_PER_SOURCE)
+        before = read[start - 1] if start else 0
+        stop = min(int(np.searchsorted(read, before + least)) + 1, len(survey))
         yield start, stop
         start = stop
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sysconfig
 import tarfile
 import zipfile
@@ -43,9 +44,9 @@ def find_sources(settings: TextSettings) -> list[Source]:
     found: dict[str, bool] = {}
     for pattern in settings.files:
         is_archive = pattern.endswith(TAR + ZIP)
-        paths, is_named = _paths(pattern)
+        folder, paths = _paths(pattern)
         for path in paths:
-            if is_archive or is_named or _is_wanted(path, settings):
+            if is_archive or folder is None or _is_wanted(path.removeprefix(folder), settings):
                 found.setdefault(path, is_archive)
     above = _common_folder(found)
     return [Source(path, path.removeprefix(above), is_archive) for path, is_archive in found.items()]
@@ -74,22 +75,24 @@ def read_file(path: str) -> bytes:
         raise UsageError(f"there is no {path}") from None
 
 
-def _paths(pattern: str) -> tuple[list[str], bool]:
-    """The files that a pattern stands for, and whether it is the name of one."""
+def _paths(pattern: str) -> tuple[str | None, list[str]]:
+    """The folder that a pattern begins with, None where it is the name of a file, and the files it stands for."""
     where = pattern.replace("{stdlib}", sysconfig.get_path("stdlib"))
     with told(f"cannot list {where}"):
         system, path = _file_system(where)
-        is_named = False
+        folder: str | None = None
         if system.isdir(path):
-            paths = system.find(path)
+            folder, paths = f"{path.rstrip('/')}/", system.find(path)
         elif system.exists(path):  # before it is taken for a pattern: a name may hold brackets
-            paths, is_named = [path], True
-        elif any(mark in path for mark in "*?["):
+            paths = [path]
+        elif mark := re.search(r"[*?[]", path):
+            folder = path[: path.rfind("/", 0, mark.start()) + 1]
             paths = [name for name, kind in system.glob(path, detail=True).items() if kind["type"] != "directory"]
         else:
             raise UsageError(f"task.files: there is no {where}")
-    is_local = "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol)
-    return [path if is_local else system.unstrip_protocol(path) for path in sorted(paths)], is_named
+    if "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol):
+        return folder, sorted(paths)
+    return folder and system.unstrip_protocol(folder), list(map(system.unstrip_protocol, sorted(paths)))
 
 
 def _common_folder(paths: Collection[str]) -> str:
@@ -100,8 +103,9 @@ def _common_folder(paths: Collection[str]) -> str:
 
 
 def _is_wanted(path: str, settings: TextSettings) -> bool:
+    """Whether a path, below its pattern's folder or in an archive, is to be read; `*/test/*` fits at once."""
     forms = {path, *(path.removesuffix(ending) for ending in COMPRESSED)}
-    forms |= {form.rsplit("/", 1)[-1] for form in forms}
+    forms |= {form.rsplit("/", 1)[-1] for form in forms} | {f"/{form}" for form in forms}
     kept, dropped = (
         any(fnmatch(form, mask) for form in forms for mask in masks)
         for masks in (settings.include, settings.exclude)
@@ -171,8 +175,10 @@ def _json_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator
 
 def _csv_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
     csv.field_size_limit(settings.maximum_document)
-    lines = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
-    rows = csv.DictReader(lines, delimiter="\t" if ".tsv" in name.rsplit("/", 1)[-1] else ",")
+    text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
+    rows = csv.DictReader(
+        _bounded_lines(name, text, settings), delimiter="\t" if ".tsv" in name.rsplit("/", 1)[-1] else ","
+    )
     try:
         if settings.column not in (rows.fieldnames or ()):
             there = ", ".join(rows.fieldnames or ()) or "none"
@@ -194,6 +200,14 @@ def _each_line(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator
         _check_size(f"{name}:{number}", len(line), settings)
         if line.strip():
             yield number, line
+
+
+def _bounded_lines(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Iterator[str]:
+    number = 0
+    while line := text.readline(settings.maximum_document + 1):
+        number += 1
+        _check_size(f"{name}:{number}", len(line), settings)
+        yield line
 
 
 def _check_size(name: str, size: int, settings: TextSettings) -> None:

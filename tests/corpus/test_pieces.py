@@ -26,20 +26,20 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "STEPS_PER_SHARD", 30)
 
 
-def planned(documents: list[Document], window: int) -> tuple[Survey, Division]:
-    """Two documents a source."""
+def planned(documents: list[Document], window: int, each: int = 2) -> tuple[Survey, Division]:
+    """So many documents a source."""
     surveyor = Surveyor()
     for number, document in enumerate(documents):
-        surveyor.add(number // 2, document)
+        surveyor.add(number // each, document)
     survey = surveyor.survey()
     settings = TextSettings(name="text", files=["-"], window=window)
     return survey, divide(survey, settings, CorpusSettings(train=0, valid=3, probe=4), "train")
 
 
-def shards(documents: list[Document], window: int) -> Iterator[Shard]:
-    for piece in plan_pieces(*planned(documents, window), window)[0]:
+def shards(documents: list[Document], window: int, each: int = 2) -> Iterator[Shard]:
+    for piece in plan_pieces(*planned(documents, window, each), window)[0]:
         travelled = piece_of(piece.model_dump(mode="json"))
-        here = documents[2 * piece.sources[0] : 2 * piece.sources[1]]
+        here = documents[each * piece.sources[0] : each * piece.sources[1]]
         yield from text_shards(here, travelled, window, VOCABULARY)
 
 
@@ -47,12 +47,12 @@ def texts(count: int) -> list[Document]:
     return [Document(f"d{n}", f"{n}\n" + "abc" * (n % 7) + "\n") for n in range(count)]
 
 
-@given(count=st.integers(12, 40), window=st.sampled_from([0, 2, 5, 100]))
-def test_shards_hold_what_the_plan_says_and_every_text_once(count: int, window: int) -> None:
+@given(count=st.integers(12, 40), window=st.sampled_from([0, 2, 5, 100]), each=st.sampled_from([1, 2, 50]))
+def test_shards_hold_what_the_plan_says_and_every_text_once(count: int, window: int, each: int) -> None:
     documents = texts(count)
-    survey, division = planned(documents, window)
+    survey, division = planned(documents, window, each)
     bounds = plan_pieces(survey, division, window)[1]
-    found = list(shards(documents, window))
+    found = list(shards(documents, window, each))
     for code, split in enumerate(SPLITS):
         own = [shard for shard in found if shard.split == split]
         assert [shard.number for shard in own] == list(range(len(bounds[split]) - 1))
@@ -69,6 +69,13 @@ def test_shards_hold_what_the_plan_says_and_every_text_once(count: int, window: 
             assert text.startswith(covered)
             assert (row["name"], row["characters"]) == (documents[row["document"]].name, len(text))
             assert len(covered) == (min(whole, row["sequences"] * window) if window else len(text))
+
+
+def test_a_large_source_makes_several_pieces() -> None:
+    pieces, _ = plan_pieces(*planned(texts(40), 5, each=50), 5)
+    assert len(pieces) > 5
+    assert {piece.sources for piece in pieces} == {(0, 1)}
+    assert [piece.skip for piece in pieces] == [piece.document for piece in pieces]
 
 
 def test_a_target_is_the_next_character_of_the_sequence() -> None:

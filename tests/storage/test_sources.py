@@ -62,6 +62,13 @@ def test_a_folder_is_all_that_it_holds(files: Path) -> None:
     assert names(settings(files, exclude=["*/folder.py/*", "*.txt"])) == ["a.py", "b.py"]
 
 
+def test_masks_are_held_against_what_lies_below_a_pattern(files: Path) -> None:
+    """Not against where a corpus lies: a tree below a folder named test is no test."""
+    masks = [f"*/{files.name}/*"]
+    assert names(settings(files, exclude=masks)) == names(settings(files))
+    assert names(settings(files / "*.py", exclude=masks)) == ["a.py", "b.py"]
+
+
 def test_archives_are_opened_where_their_pattern_says_so(files: Path) -> None:
     with zipfile.ZipFile(files / "src.zip", "w") as archive:
         for name, text in (("z/B.java", "b\n"), ("a/A.java", "a\n"), ("a/notes.txt", "n\n")):
