@@ -9,8 +9,8 @@ from jobs.network import Network, make_module, open_network, read_vocabulary
 from jobs.placement import HERE, Placement
 from jobs.texts import check_readable, survey_text, text_vocabulary
 from pipeline.corpus.rows import encoded_sequence
-from pipeline.corpus.survey import Survey, alphabet, divide
-from pipeline.sampling.write import prompt_tokens
+from pipeline.corpus.survey import Division, Survey, alphabet, divide
+from pipeline.sampling.write import marks_of
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import Journal, prepare_lake, read_manifest, read_run, run_folder
 from pipeline.storage.sealed import seal
@@ -84,6 +84,11 @@ class Run:
         if survey.digest != self.inputs:
             raise UsageError(f"the files of {self.experiment.name} have changed since the run began: run it again")
         return survey
+
+    def division(self) -> Division:
+        """Which split has which documents of a text. Raises UsageError when there are too few, or others."""
+        assert self.text is not None
+        return divide(self.survey(), self.text, self.experiment.corpus, self.experiment.last_split)
 
     def vocabulary(self) -> Vocabulary:
         """What the tokens stand for: the task's or text's characters, or an imported network's own.
@@ -168,16 +173,16 @@ def checked_run(run: Run, vocabulary: Vocabulary | None) -> Run:
     run = _checked_text(run, vocabulary) if run.text else _checked_task(run, vocabulary)
     experiment = run.experiment
     if experiment.sample.length:  # a prompt that cannot be read should not be found out after the training
-        prompt_tokens(experiment.sample.prompt, vocabulary or run.vocabulary())
+        marks_of(experiment.sample, vocabulary or run.vocabulary())
     return run
 
 
 def _checked_text(run: Run, vocabulary: Vocabulary | None) -> Run:
     assert run.text is not None
-    experiment, survey = run.experiment, run.survey()
+    survey = run.survey()
     if vocabulary is None and len(survey):
         alphabet(survey, run.text)
-    division = divide(survey, run.text, experiment.corpus, experiment.last_split)
+    division = run.division()
     if vocabulary:
         check_readable(run.text, survey, division, vocabulary)
     sizes = {split: division.size(split) for split in SPLITS}

@@ -1,8 +1,8 @@
 """What a run would do and cost: pieces done and missing, rows, bytes, minutes, memory. The lake is not written.
 
-Rows follow from the settings and a sample of the sequences. A dump's bytes, minutes and memory are those of its
-first piece, done for real into a folder that is thrown away; training is timed over a few updates of each shape;
-the small tables use ratios measured on real runs.
+Rows follow from the settings, and from the survey of a text or a sample of a task's sequences. A dump's bytes,
+minutes and memory are those of its first piece, done for real into a folder that is thrown away; training is timed
+over a few updates of each shape; the small tables use ratios measured on real runs.
 """
 
 import os
@@ -17,7 +17,7 @@ from jobs.dump import pieces_of, values_per_step
 from jobs.generate import some_rows
 from jobs.progress import short
 from jobs.trial import Trial, peak_memory, try_dump
-from pipeline.corpus.pieces import SEQUENCES_PER_SHARD
+from pipeline.corpus.pieces import SEQUENCES_PER_SHARD, plan_pieces, steps_of
 from pipeline.corpus.rows import sequences_of, split_range
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import LAKE, read_manifest
@@ -78,7 +78,12 @@ def _state(run: Run, stage: str) -> str:
 
 
 def _mean_steps(run: Run) -> dict[str, float]:
-    vocabulary, sizes = run.vocabulary(), _sizes(run)
+    sizes = _sizes(run)
+    if run.text:
+        division = run.division()
+        steps = steps_of(run.survey(), division, run.text.window)
+        return {split: steps[division.of(split)].sum() / size if size else 0.0 for split, size in sizes.items()}
+    vocabulary = run.vocabulary()
     return {
         split: len(some_rows(run, vocabulary, split, SAMPLE)) / min(size, SAMPLE) if size else 0.0
         for split, size in sizes.items()
@@ -89,9 +94,19 @@ def _sizes(run: Run) -> dict[str, int]:
     return {split: len(split_range(run.experiment.corpus, split)) for split in SPLITS}
 
 
+def _shards(run: Run) -> dict[str, int]:
+    """Of `steps`, by split."""
+    if run.text:
+        bounds = plan_pieces(run.survey(), run.division(), run.text.window)[1]
+        return {split: len(of) - 1 for split, of in bounds.items()}
+    return {split: -(-size // SEQUENCES_PER_SHARD) for split, size in _sizes(run).items()}
+
+
 def _generate(run: Run, steps: dict[str, float]) -> Cost:
     sizes = _sizes(run)
-    pieces = sum(-(-size // SEQUENCES_PER_SHARD) for size in sizes.values())
+    pieces = sum(_shards(run).values())
+    if run.text:
+        pieces = len(plan_pieces(run.survey(), run.division(), run.text.window)[0])
     rows = sum(steps[split] * size for split, size in sizes.items())
     return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 2e6)
 
@@ -145,7 +160,7 @@ def _dump(run: Run, steps: dict[str, float]) -> Cost:
 def _annotate(run: Run, steps: dict[str, float]) -> Cost:
     experiment = run.experiment
     rows = len(experiment.score.hypotheses) * experiment.corpus.probe * steps["probe"]
-    pieces = len(experiment.score.hypotheses) * -(-experiment.corpus.probe // SEQUENCES_PER_SHARD)
+    pieces = len(experiment.score.hypotheses) * _shards(run)["probe"]
     return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 1e6)
 
 

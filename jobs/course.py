@@ -31,8 +31,9 @@ from schemas.manifest import StoredObject
 from schemas.runs import METRICS, MODELS
 from schemas.stages import WHOLE
 
-# Updates between two looks at the clock, which all processes of a training take together.
-STRETCH = 64
+# Seconds of updates between two looks at the clock, which all processes of a training take together. A machine's
+# notice of its end is two minutes, and an update of 3 x 512 neurons takes six seconds of a CPU.
+STRETCH_SECONDS = 1.0
 
 
 def train_model(
@@ -111,7 +112,8 @@ class _Course:
         self.patience = Patience(self._settings.patience)
         self._resume = f"{unit_folder(run.id, 'train', WHOLE)}/resume/{self.spec.name}.safetensors"
         self.resumed_from = self._restore()
-        self._begun = self._saved = time.monotonic()
+        self._begun = self._ended = self._saved = time.monotonic()
+        self._stretch = 1  # updates
         self._counted = self.trainer.span.characters  # by an earlier attempt
 
     def _restore(self) -> int:
@@ -130,10 +132,15 @@ class _Course:
         """Update until `train_step`, keeping the state now and then, and evaluate."""
         trainer = self.trainer
         while trainer.train_step < train_step:
-            trainer.advance(min(trainer.train_step + STRETCH, train_step))
-            is_due = time.monotonic() - self._saved > 60 * self._piece.run.placement.save_minutes
+            started = time.monotonic()
+            trainer.advance(min(trainer.train_step + self._stretch, train_step))
+            self._ended = time.monotonic()
+            is_due = self._ended - self._saved > 60 * self._piece.run.placement.save_minutes
             leaves = self._is_leaving()
-            if told_by_first(self._share, leaves or is_due) and trainer.train_step < train_step:
+            in_time = int(self._stretch * STRETCH_SECONDS / (self._ended - started))
+            told = leaves or is_due, max(1, min(2 * self._stretch, in_time))
+            saves, self._stretch = told_by_first(self._share, told)
+            if saves and trainer.train_step < train_step:
                 self._save()
         valid = evaluate(trainer.model, self._valid, self._share)
         self.patience.see(valid.loss, trainer.model.state_dict())
@@ -182,7 +189,7 @@ class _Course:
 
     def _metrics_rows(self, valid: Evaluation) -> pa.Table:
         span = self.trainer.span
-        seconds = time.monotonic() - self._begun
+        seconds = self._ended - self._begun
         common = {
             "train_step": self.trainer.train_step,
             "chars_per_second": (span.characters - self._counted) / seconds if span.updates else None,

@@ -78,30 +78,43 @@ def dump_module(
     Raises:
         UsageError: the module, the vocabulary or a batch is none that can be dumped; nothing is written.
     """
+    for hypothesis in hypotheses:
+        find_hypothesis(hypothesis)
+    document = {"name": name, "score": {"hypotheses": list(hypotheses)}}
+    return dump_live(module, batches, vocabulary, root, document, recurrent=recurrent, checkpoint=checkpoint)
+
+
+def dump_live(
+    module: nn.Module,
+    batches: Iterable[Tensor | Sequence[Sequence[int]]],
+    vocabulary: Sequence[str] | Mapping[str, int],
+    root: str,
+    document: Mapping[str, object],
+    *,
+    recurrent: str = "",
+    checkpoint: int = 0,
+) -> str:
+    """As `dump_module`, of whole sections: the run's name, and its [score] and [sample] as an experiment has them.
+
+    Raises UsageError as that does.
+    """
     texts = Vocabulary(vocabulary_of_document(vocabulary, "vocabulary"))
     sequences = tuple(sequence for batch in batches for sequence in _sequences(batch, texts))
     if not sequences:
         raise UsageError("the batches hold no sequence: give at least one tensor (batch, steps) of tokens")
-    for hypothesis in hypotheses:
-        find_hypothesis(hypothesis)
     own = copy.deepcopy(module)
     load_weights(own, weights_of(own), type(module).__name__)
     network = checked_network(own, texts, recurrent)
-    source = f"{type(module).__module__}:{type(module).__qualname__}"
-    document = {
-        "name": name,
-        "task": {"name": "tokens"},
-        "network": {
-            "model": source,
-            "weights": "live",
-            "vocabulary": "live",
-            "recurrent": recurrent,
-            "checkpoint": checkpoint,
-        },
-        "score": {"hypotheses": list(hypotheses)},
+    settings = {
+        "model": f"{type(module).__module__}:{type(module).__qualname__}",
+        "weights": "live",
+        "vocabulary": "live",
+        "recurrent": recurrent,
+        "checkpoint": checkpoint,
     }
-    experiment = parse_experiment(document, "dump_module")
-    inputs = fingerprint([list(sequence) for sequence in sequences])
+    whole = {**document, "task": {"name": "tokens"}, "network": settings}
+    experiment = parse_experiment(whole, "dump_module")
+    inputs = fingerprint([[list(sequence) for sequence in sequences], document.get("sample")])
     run = LiveRun(whole_root(root), experiment, inputs, network.imported, live=network, sequences=sequences)
     complete = checked_run(run, texts)
     _run(complete)

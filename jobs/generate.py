@@ -18,7 +18,6 @@ from jobs.texts import read_text, text_vocabulary
 from pipeline.corpus.gathering import Gathering
 from pipeline.corpus.pieces import SEQUENCES_PER_SHARD, piece_of, plan_pieces
 from pipeline.corpus.rows import split_range, step_rows
-from pipeline.corpus.survey import divide
 from pipeline.storage.manifests import read_plan
 from pipeline.storage.shards import read_shards, write_shard
 from pipeline.tasks.sequences import Sequences
@@ -37,10 +36,7 @@ VERSIONED = ("torch", "numpy", "pyarrow", "ray", "duckdb")
 def units(run: Run) -> list[Unit]:
     """One unit; a piece for some thousand sequences of a task, or some million characters of a text."""
     if run.text:
-        survey = run.survey()
-        planned, bounds = plan_pieces(
-            survey, divide(survey, run.text, run.experiment.corpus, run.experiment.last_split), run.text.window
-        )
+        planned, bounds = plan_pieces(run.survey(), run.division(), run.text.window)
         pieces = [piece.model_dump(mode="json") for piece in planned]
         sizes = [float(piece.sequences) for piece in planned]
     else:
@@ -107,10 +103,7 @@ def some_rows(run: Run, vocabulary: Vocabulary, split: str, most: int) -> pa.Tab
     numbers = split_range(run.experiment.corpus, split)[:most]
     if not run.text:
         return step_rows(run.task(), vocabulary, run.experiment.corpus.seed, numbers)
-    survey = run.survey()
-    pieces, _ = plan_pieces(
-        survey, divide(survey, run.text, run.experiment.corpus, run.experiment.last_split), run.text.window
-    )
+    pieces, _ = plan_pieces(run.survey(), run.division(), run.text.window)
     tables = []
     for shard in chain.from_iterable(read_text(run.text, p, vocabulary) for p in pieces if split in p.parts):
         if shard.split == split:

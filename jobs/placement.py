@@ -40,6 +40,6 @@ def parse_gpus(text: str) -> float:
     except ValueError:
         gpus = -1.0
     tiles = 0 < gpus < 1 and abs(1 / gpus - round(1 / gpus)) < 0.05
-    if not (gpus >= 0 and (gpus == int(gpus) or tiles)):
+    if not (tiles or (gpus >= 0 and gpus.is_integer())):
         raise UsageError(f"--gpus-per-worker takes 0, 1, 2 … or a share 1/k, as 0.5 or 0.25, not {text!r}")
     return 1 / round(1 / gpus) if tiles else gpus

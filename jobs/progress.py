@@ -29,12 +29,18 @@ class Watch(Protocol):
 
 
 class Progress:
-    """Counts work while it is done; `live` reads how much of it can be seen in the lake already."""
+    """Counts work while it is done; `live` reads how much of it can be seen in the lake already.
 
-    def __init__(self, label: str, total: float, measure: str, live: Watch | None = None) -> None:
-        self._label, self._total, self._measure = label, total, measure
-        self._live = live
-        self._base = live().done if live else 0.0  # seen before this command began
+    `total` is what is to be done, and `before` what had been finished when this command began.
+    """
+
+    def __init__(
+        self, label: str, total: float, measure: str, live: Watch | None = None, before: float = 0.0
+    ) -> None:
+        self._label, self._measure, self._live = label, measure, live
+        self._base = live().done if live else 0.0
+        self._begun = max(0.0, self._base - before)  # what an earlier command did of unfinished pieces
+        self._total = total - self._begun
         self._told = ""
         self._done = self._seen = self._looked = 0.0
         self._started = time.monotonic()
@@ -84,7 +90,7 @@ class Progress:
         if self._live and seconds - self._looked > LIVE_SECONDS:
             self._looked = seconds
             self._look()
-        done = max(self._done, self._seen)
+        done = max(self._done - self._begun, self._seen)
         share = min(1.0, done / self._total) if self._total else 1.0
         rate = done / seconds if seconds else 0.0
         bar = "█" * round(share * WIDTH) + "·" * (WIDTH - round(share * WIDTH)) + " " if self._terminal else ""
@@ -94,7 +100,7 @@ class Progress:
 
     def _look(self, *, last: bool = False) -> None:
         if self._live:
-            with suppress(StorageError):  # the next look may find it
+            with suppress(StorageError, OSError):  # the next look may find it
                 seen, self._told = self._live(last=last)
                 self._seen = seen - self._base
 

@@ -98,8 +98,11 @@ def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = 
     live = stage.live(run) if missing and stage.live and not run.imported else None
     pieces = [piece for unit, plan in missing for piece in _missing_pieces(run, unit, plan, journal)]
     if pieces:
-        _work(run, stage, runner, pieces, watch, live)
-    if live:
+        total = sum(piece.size for piece in pieces)
+        before = sum(sum(unit.sizes) for unit, _ in missing) - total
+        with Progress(stage.name, total, stage.measure, live, before) as progress:
+            _work(run, stage, runner, pieces, watch, progress)
+    elif live:
         live(last=True)
     if missing:
         _write_manifests(run, stage.name, [plan for _, plan in missing])
@@ -133,15 +136,19 @@ def _check_same(run: Run, plan: Plan, there: Plan | None) -> None:
     if there is None or there.fingerprint == plan.fingerprint:
         return
     changes = [
-        f"{plan.stage}.{key} was {there.settings.get(key)!r}, now {value!r}"
-        for key, value in plan.settings.items()
-        if there.settings.get(key) != value
+        f"{plan.stage}.{key} was {_setting(there, key)}, now {_setting(plan, key)}"
+        for key in sorted({*plan.settings, *there.settings})
+        if there.settings.get(key) != plan.settings.get(key)
     ]
     what = "; ".join(changes) or "what it reads has changed"
     raise UsageError(
         f"{run.id} already has {plan.stage} {plan.unit} with other settings ({what}): type --replace {plan.stage} "
         'to make it again, or --set revision="…" for a new run'
     )
+
+
+def _setting(plan: Plan, key: str) -> str:
+    return repr(plan.settings[key]) if key in plan.settings else "its default"
 
 
 def _write_plan(run: Run, plan: Plan) -> None:
@@ -159,20 +166,18 @@ def _missing_pieces(run: Run, unit: Unit, plan: Plan, journal: Journal) -> Itera
 
 
 def _work(
-    run: Run, stage: Stage, runner: Runner, pieces: list[Piece], watch: Callable[[], None], live: Watch | None
+    run: Run, stage: Stage, runner: Runner, pieces: list[Piece], watch: Callable[[], None], progress: Progress
 ) -> None:
     failures: list[Exception] = []
-    total = sum(piece.size for piece in pieces)
-    with Progress(stage.name, total, stage.measure, live) as progress:
-        having = runner.needing(stage.needs(run))
-        attempts = Attempts(having, partial(work_piece, stage.work), stage.limits, watch, progress.tell)
-        for piece, failure in attempts.make(pieces):
-            if isinstance(failure, UnrolledError):
-                raise failure
-            if failure is not None:
-                failures.append(failure)
-            else:
-                progress.add(piece.size)
+    having = runner.needing(stage.needs(run))
+    attempts = Attempts(having, partial(work_piece, stage.work), stage.limits, watch, progress.tell)
+    for piece, failure in attempts.make(pieces):
+        if isinstance(failure, UnrolledError):
+            raise failure
+        if failure is not None:
+            failures.append(failure)
+        else:
+            progress.add(piece.size)
     if failures:
         first = failures[0]
         raise PiecesFailedError(

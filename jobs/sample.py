@@ -22,7 +22,7 @@ def units(run: Run) -> list[Unit]:
     reads = [checkpoint_objects(run, trained, *place)["model.safetensors"].sha256 for place in places]
     pieces: list[dict[str, object]] = [{"model": model, "checkpoint": kept} for model, kept in places]
     size = float(drawing.length * drawing.samples * len(drawing.temperature))
-    return [Unit(WHOLE, drawing.model_dump(), reads, pieces, [size] * len(pieces))]
+    return [Unit(WHOLE, drawing.model_dump(exclude_defaults=True), reads, pieces, [size] * len(pieces))]
 
 
 def work(piece: Piece) -> list[StoredObject]:

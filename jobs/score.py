@@ -5,7 +5,10 @@ import pyarrow as pa
 
 from jobs.context import Run
 from jobs.defined import is_yes_no
+from jobs.dump import kept_signals
+from jobs.generate import step_shards
 from jobs.publish import Piece, Stage, Unit
+from jobs.runners.base import Needs
 from pipeline.scoring.rows import score_rows
 from pipeline.storage.shards import read_shards, write_shard
 from schemas.experiment import ModelSpec
@@ -53,7 +56,19 @@ def work(piece: Piece) -> list[StoredObject]:
     return [write_shard(run.folder, SCORES, partition, 0, [rows], piece.fingerprint)]
 
 
-STAGE = Stage("score", units, work, measure="neurons")
+def needs(run: Run) -> Needs:
+    """All signals of a layer at once as float32, and those of one, its ranks and its deviations as float64.
+
+    Of 512 neurons over 200,000 steps that is 5 GB.
+    """
+    steps = sum(shard.rows for shard in step_shards(run, "probe"))
+    widest = max(
+        model.hidden_size * (4 * len(kept_signals(run.experiment, model.cell)) + 24) for model in run.models
+    )
+    return Needs(memory=float(steps * widest))
+
+
+STAGE = Stage("score", units, work, measure="neurons", needs=needs)
 
 
 def _layer_signals(

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from jobs.progress import short
 from pipeline.corpus.cleaning import UNKNOWN, cleaned
 from pipeline.corpus.pieces import Shard, TextPiece, plan_pieces, text_shards
-from pipeline.corpus.survey import Division, Survey, Surveyor, alphabet, divide
+from pipeline.corpus.survey import Division, Survey, Surveyor
 from pipeline.storage.sources import find_sources, read_documents
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.corpus import SPLITS, Document
 from schemas.errors import UsageError
-from schemas.experiment import CorpusSettings
 from schemas.task_settings import TextSettings
 
 TOLD_SECONDS = 10.0  # between two lines about a long reading
@@ -58,23 +57,20 @@ def check_readable(settings: TextSettings, survey: Survey, division: Division, v
             pass
 
 
-def text_lines(settings: TextSettings, survey: Survey, corpus: CorpusSettings, last: str) -> list[str]:
-    """What a person should see of a text before it is used: sizes, what was left out, and the vocabulary."""
-    characters, division = alphabet(survey, settings), divide(survey, settings, corpus, last)
-    left_out = dict(survey.left_out)
+def text_lines(survey: Survey, division: Division) -> list[str]:
+    """What a person should see of a text before it is used: its sizes, and what was left out."""
     nowhere = int((division.splits < 0).sum())
-    left = [f"{count:,} {reason}" for reason, count in left_out.items()]
+    left = [f"{count:,} {reason}" for reason, count in survey.left_out.items()]
     splits = [
-        f"{split} {getattr(corpus, split):,} sequences of {len(division.of(split)):,} documents"
+        f"{split} {division.size(split):,} sequences of {len(division.of(split)):,} documents"
         for split in SPLITS
-        if getattr(corpus, split)
+        if division.size(split)
     ]
     unused = f", {nowhere:,} equal to others or not needed" if nowhere else ""
     return [
         f"text: {len(survey):,} documents, {short(int(survey.characters.sum()))} characters{unused}"
         + (f"; left out: {', '.join(left)}" if left else ""),
         "; ".join(splits),
-        f"vocabulary: {len(characters)} characters {characters!r}",
     ]
 
 

@@ -4,6 +4,7 @@ A network that was trained elsewhere is imported instead: one piece, its row of 
 """
 
 import json
+from dataclasses import replace
 
 from torch import nn
 
@@ -11,13 +12,11 @@ from jobs.attempts import Limits
 from jobs.context import Run
 from jobs.course import checkpoint_paths, model_row, train_model
 from jobs.generate import step_shards
+from jobs.placement import HERE, Placement
 from jobs.publish import Piece, Stage, Unit
 from jobs.runners.base import Needs
 from jobs.watch import TrainingWatch
-from pipeline.models.checkpoint import (
-    bytes_to_tensors,
-    read_checkpoint,
-)
+from pipeline.models.checkpoint import bytes_to_tensors, read_checkpoint
 from pipeline.models.network import load_weights
 from pipeline.storage.shards import commit, read_verified
 from pipeline.tasks.vocabulary import Vocabulary, format_vocabulary, parse_vocabulary
@@ -34,7 +33,11 @@ def units(run: Run) -> list[Unit]:
         return [Unit(WHOLE, import_paths(run), [run.imported.weights, run.imported.vocabulary], pieces, [1.0])]
     settings = run.experiment.training
     reads = [shard.sha256 for split in ("train", "valid") for shard in step_shards(run, split)]
-    return [Unit(WHOLE, settings.model_dump(), reads, pieces, [float(settings.steps)] * len(pieces))]
+    return [
+        Unit(
+            WHOLE, settings.model_dump(exclude_defaults=True), reads, pieces, [float(settings.steps)] * len(pieces)
+        )
+    ]
 
 
 def work(piece: Piece) -> list[StoredObject]:
@@ -44,15 +47,28 @@ def work(piece: Piece) -> list[StoredObject]:
     if piece.run.placement.together:
         from jobs.runners.together import call_together  # Ray Train's import takes a second
 
-        call_together(train_model, piece, piece.run.placement)
-    return train_model(piece)  # what others have trained, it finds done
+        call_together(train_model, piece, _useful(piece.run))
+        piece = replace(
+            piece, run=replace(piece.run, placement=HERE)
+        )  # what others have trained, a CPU finds done
+    return train_model(piece)
 
 
 def needs(run: Run) -> Needs:
     """A core and its share of GPUs; a group of workers brings its own, and one group at a time may grow."""
     if run.placement.together and not run.imported:
-        return Needs(cpus=0.0, at_once=1)
+        workers, gpus = run.placement.together[0], run.placement.gpus
+        return Needs(cpus=0.0, at_once=1, calls={"CPU": float(workers), "GPU": workers * gpus})
     return Needs(gpus=run.placement.gpus)
+
+
+def _useful(run: Run) -> Placement:
+    """Where a run is trained, by no more workers than a batch has work for, even if there are more machines."""
+    training, placement = run.experiment.training, run.placement
+    assert placement.together is not None
+    least, most = placement.together
+    lanes = min(training.batch_size, run.experiment.corpus.train)
+    return replace(placement, together=(least, max(least, min(most, lanes // training.accumulate))))
 
 
 # Models of a grid differ a thousandfold, and a long one is no straggler.

@@ -1,6 +1,7 @@
 """The words that a person types. Only argparse is imported here, so that --help answers at once."""
 
 import argparse
+from collections.abc import Callable
 
 STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate", "sample")
 
@@ -142,7 +143,7 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
         help="a setting, as training.steps=500; may be given again",
     )
     parser.add_argument("--runner", choices=("ray", "local"), default="ray", help="on Ray, or in this process")
-    parser.add_argument("--workers", type=_positive, metavar="N", help="cores of the Ray that is started (all)")
+    parser.add_argument("--workers", type=_whole(1), metavar="N", help="cores of the Ray that is started (all)")
     parser.add_argument(
         "--plan", action="store_true", help="say what would be done and what it costs; write nothing"
     )
@@ -160,7 +161,7 @@ def _add_placement(parser: argparse.ArgumentParser) -> None:
     placement.add_argument("--gpus-per-worker", default="0", metavar="G", help="1, 2, or a share as 0.25 (0)")
     placement.add_argument(
         "--save-every",
-        type=_minutes,
+        type=_amount("number of minutes"),
         default=5.0,
         metavar="MINUTES",
         help="between two states to go on from (5)",
@@ -179,38 +180,32 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     network.add_argument(
         "--window", type=int, metavar="N", help="characters of a sequence, which begins afresh (128); 0: a file"
     )
-    network.add_argument("--sequences", type=_positive, metavar="N", help="how many to dump (all of them)")
+    network.add_argument("--sequences", type=_whole(1), metavar="N", help="how many to dump (all of them)")
     network.add_argument("--name", metavar="NAME", help="the run's (the module's)")
     network.add_argument("--tokenizer", metavar="P.M:F", help="text to tokens (a token a character)")
     network.add_argument("--recurrent", metavar="PATH", help="the recurrent module, when there are several")
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+def _whole(least: int) -> Callable[[str], int]:
+    def _parsed(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is less than {least}")
+        return number
+
+    _parsed.__name__ = "number"  # as argparse calls what int() refuses
+    return _parsed
 
 
-def _minutes(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of minutes")
-    return number
+def _amount(what: str) -> Callable[[str], float]:
+    def _parsed(text: str) -> float:
+        number = float(text)
+        if not 0 <= number < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is no {what}: 0, or more")
+        return number
 
-
-def _temperature(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no temperature: 0, or more")
-    return number
-
-
-def _hours(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number of hours")
-    return number
+    _parsed.__name__ = what
+    return _parsed
 
 
 def _add_runs(
@@ -235,7 +230,11 @@ def _add_runs(
     for parser in (runs, gc):
         parser.add_argument("--dry-run", action="store_true", help="say what would go; remove nothing")
         parser.add_argument(
-            "--older-than", type=_hours, default=24.0, metavar="HOURS", help="gc: age of writers' leftovers (24)"
+            "--older-than",
+            type=_amount("number of hours"),
+            default=24.0,
+            metavar="HOURS",
+            help="gc: age of writers' leftovers (24)",
         )
         parser.add_argument("--json", action="store_true", help="as JSON")
 
@@ -294,14 +293,16 @@ def _add_sample(
     sample.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (the first)")
     sample.add_argument("--checkpoint", type=int, metavar="C", help="updates (the last)")
     sample.add_argument("--prompt", default="", metavar="TEXT", help="what it reads first (a newline)")
-    sample.add_argument("--length", type=_positive, default=200, metavar="N", help="characters to write (200)")
-    sample.add_argument("--temperature", type=_temperature, default=0.8, metavar="T", help="0 is --greedy (0.8)")
+    sample.add_argument("--length", type=_whole(1), default=200, metavar="N", help="characters to write (200)")
+    sample.add_argument(
+        "--temperature", type=_amount("temperature"), default=0.8, metavar="T", help="0 is --greedy (0.8)"
+    )
     sample.add_argument("--greedy", action="store_true", help="always the most probable character")
     sample.add_argument(
-        "--top-k", type=_positive, default=0, metavar="K", help="draw from the K most probable (all of them)"
+        "--top-k", type=_whole(1), default=0, metavar="K", help="draw from the K most probable (all of them)"
     )
-    sample.add_argument("--samples", type=_positive, default=1, metavar="N", help="texts (1)")
-    sample.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (0)")
+    sample.add_argument("--samples", type=_whole(1), default=1, metavar="N", help="texts (1)")
+    sample.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of what is drawn (0)")
     sample.add_argument("--line", action="store_true", help="each text ends with its line")
     sample.add_argument("--stored", action="store_true", help="what each checkpoint wrote when the run was made")
     sample.add_argument("--dump", action="store_true", help="store every gate and state while it wrote, as a run")

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ from pipeline.queries.question import Question, parse_question, questions
 from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend, scale_of
 from schemas.errors import UsageError, unknown
 from schemas.signals import CELL_SIGNALS, SIGNALS
+
+MOST_DRAWN = 5_000  # characters of a picture: each is an artist of matplotlib's, and 5,000 take some seconds
 
 
 def sql(options: argparse.Namespace) -> None:
@@ -112,9 +115,14 @@ def show(options: argparse.Namespace) -> None:
 def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse.Namespace) -> None:
     from pipeline.rendering.passage import draw_passages  # matplotlib's import takes a second
 
-    path = Path(options.picture)
+    path, whole, drawn = Path(options.picture), sum(map(len, texts)), 0
+    for place, text in enumerate(texts):
+        texts[place] = text[: MOST_DRAWN - drawn]
+        drawn += len(texts[place])
+    if drawn < whole:
+        print(f"drawn: the first {drawn:,} of {whole:,} characters; --limit 1 draws one text", file=sys.stderr)
     try:
-        path.write_bytes(draw_passages(title, texts, scale))
+        path.write_bytes(draw_passages(title, [text for text in texts if text], scale))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
     print(path)

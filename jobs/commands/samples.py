@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -11,11 +12,15 @@ import pipeline
 from jobs.commands.output import print_json, wants_colour
 from jobs.commands.runs import resolve_run
 from jobs.context import Run, whole_root
-from jobs.dump_module import dump_module
+from jobs.dump_module import dump_live
+from jobs.generate import document_shards
 from jobs.train import read_model
+from pipeline.annotation.lexing import language_of
 from pipeline.queries.lake import Lake
+from pipeline.rendering.terminal import printable
 from pipeline.sampling.rows import sample_rows
 from pipeline.storage.manifests import read_run
+from pipeline.storage.shards import read_shards
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Drawing, Experiment
 
@@ -35,8 +40,8 @@ def sample(options: argparse.Namespace) -> None:
         if several:
             top = f", top {row['top_k']}" if row["top_k"] else ""
             print(f"── {row['model']}, checkpoint {row['checkpoint']}, temperature {row['temperature']:g}{top}")
-        prompt = f"{DIM}{row['prompt']}{PLAIN}" if wants_colour() else row["prompt"]
-        print(f"{prompt}{row['text']}")
+        prompt = printable(row["prompt"])
+        print(f"{DIM}{prompt}{PLAIN}" if wants_colour() else prompt, printable(row["text"]), sep="")
 
 
 def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
@@ -60,20 +65,25 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
     )
     rows, written = sample_rows(network, vocabulary, drawing)
     if options.dump:
-        name = f"{experiment.name}_samples"
         texts = [[text.tolist() for text in one.texts()] for one in written]
-        dumped = dump_module(
-            network,
-            texts,
-            vocabulary=vocabulary.characters,
-            root=options.root,
-            name=name,
-            checkpoint=checkpoint,
-            hypotheses=experiment.score.hypotheses,
-        )
+        document = {
+            "name": f"{experiment.name}_samples",
+            "score": {**experiment.score.model_dump(), "language": _language(begun)},
+            "sample": drawing.model_dump(),  # so that its own table `samples` tells how each text came about
+        }
+        dumped = dump_live(network, texts, vocabulary.characters, options.root, document, checkpoint=checkpoint)
         print(f"dumped as {dumped}: unrolled runs show {dumped} --root {options.root}", file=sys.stderr)
     place = {"run": run, "model": model, "checkpoint": checkpoint}
     return pa.Table.from_pylist([{**place, **row} for row in rows.to_pylist()])
+
+
+def _language(run: Run) -> str:
+    """What hypotheses about code read a model's own texts as: the language of most probe documents."""
+    language = run.experiment.score.language
+    if language != "auto" or not run.text:
+        return language
+    names = read_shards(run.folder, document_shards(run, "probe"), ["name"])["name"].to_pylist()
+    return Counter(map(language_of, names)).most_common(1)[0][0]
 
 
 def _stored(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:

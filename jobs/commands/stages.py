@@ -2,6 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
+
+import torch
 
 from jobs.annotate import check_language
 from jobs.answer import print_answer
@@ -77,8 +80,11 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
         return found
     _tell(f"{found.id} in {options.root}")
     if found.text and found.surveyed is not None and {"generate", "train"} & set(only):
-        for line in text_lines(found.text, found.surveyed, found.experiment.corpus, found.experiment.last_split):
+        for line in text_lines(found.surveyed, found.division()):
             _tell(line)
+        if not found.imported:  # a network brings its own
+            characters = "".join(found.vocabulary().characters)
+            _tell(f"vocabulary: {len(characters)} characters {characters!r}")
     train, training = found.experiment.corpus.train, experiment.training
     if "train" in only and not training.truncate and 0 < train < training.batch_size:
         told = f"fewer than training.batch_size = {training.batch_size}: each batch is all of them"
@@ -97,7 +103,15 @@ def _placement(options: argparse.Namespace) -> Placement:
     together = parse_together(options.data_parallel) if options.data_parallel else None
     if together and options.runner == "local":
         raise UsageError("--data-parallel starts workers on Ray: leave --runner local out")
-    return Placement(together, parse_gpus(options.gpus_per_worker), options.save_every, options.tensorboard)
+    gpus = parse_gpus(options.gpus_per_worker)
+    if gpus and options.runner == "local" and not torch.cuda.is_available():
+        raise UsageError("--gpus-per-worker asks for a GPU, and torch finds none here: leave it out")
+    if options.tensorboard:
+        try:
+            Path(options.tensorboard).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--tensorboard {options.tensorboard} cannot be written: {error.strerror}") from None
+    return Placement(together, gpus, options.save_every, options.tensorboard)
 
 
 def _tell(line: str) -> None:

@@ -1,7 +1,7 @@
 """What a runner is. It knows nothing of stages: it calls a function on plans, somewhere, once for each ticket."""
 
-from collections.abc import Callable, Hashable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 Plan = TypeVar("Plan")
@@ -26,6 +26,12 @@ class Needs(NamedTuple):
     cpus: float = 1.0
     gpus: float = 0.0
     at_once: int | None = None  # calls that may run at the same time; None: as many as there are cores
+    memory: float = (
+        0.0  # bytes at its peak, where they may be many; a machine gets no more calls than it has room for
+    )
+    calls: Mapping[str, float] = MappingProxyType(
+        {}
+    )  # what it starts on the cluster beside itself, by Ray's names
 
 
 class Runner(Protocol):

@@ -89,8 +89,9 @@ class RayRunner:
     def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
         """Hand a task over."""
         if function is not self._function:
+            self._check_room()
             self._function, self._shared = function, ray.put(function)
-        task = _task.options(num_cpus=self._needs.cpus, num_gpus=self._needs.gpus)
+        task = _task.options(num_cpus=self._needs.cpus, num_gpus=self._needs.gpus, memory=self._memory())
         ticket: Ticket = task.remote(self._shared, plan)
         return ticket
 
@@ -104,6 +105,29 @@ class RayRunner:
     def cancel(self, ticket: Ticket) -> None:
         """End a task with its worker's process; Ray starts another."""
         ray.cancel(ticket, force=True)
+
+    def _memory(self) -> float | None:
+        """What a call sets aside of a machine; one that needs more than any has gets all, or it would never begin."""
+        if not self._needs.memory:
+            return None
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        return min(self._needs.memory, max(float(node["Resources"].get("memory", 0.0)) for node in nodes))
+
+    def _check_room(self) -> None:
+        """Raise UsageError when our own Ray can never give what is needed; tell it of one that may yet grow."""
+        needed = self._needs.calls or {"CPU": self._needs.cpus, "GPU": self._needs.gpus}
+        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        if all(there.get(name, 0.0) >= count for name, count in needed.items()):
+            return
+        wanted, found = (
+            f"{found.get('CPU', 0.0):g} cores and {found.get('GPU', 0.0):g} GPUs" for found in (needed, there)
+        )
+        if not os.environ.get("RAY_ADDRESS"):
+            raise UsageError(
+                f"training asks for {wanted}, and Ray has {found} here: lower --data-parallel or "
+                "--gpus-per-worker, raise --workers, or set RAY_ADDRESS to a cluster"
+            )
+        print(f"waiting: this stage asks for {wanted}, and the cluster has {found} by now", file=sys.stderr)
 
     def _start(self) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing phones home

@@ -16,7 +16,7 @@ LANGUAGES = ("python", "c_like", "plain")
 SUFFIXES = {
     "python": (".py", ".pyi"),
     "c_like": (
-        *(".java", ".kt", ".scala", ".cs", ".swift", ".go", ".rs", ".js", ".ts"),
+        *(".java", ".kt", ".scala", ".cs", ".swift", ".go", ".js", ".ts"),
         *(".c", ".h", ".cc", ".cpp", ".hpp"),
     ),
 }

@@ -62,7 +62,7 @@ def plan_pieces(survey: Survey, division: Division, window: int) -> tuple[list[T
     starts = {"train": 0, "valid": division.size("train")}
     starts["probe"] = starts["valid"] + division.size("valid")
     bounds = {split: [starts[split]] for split in SPLITS}
-    steps = np.minimum(survey.characters, division.sequences * window) if window else survey.characters
+    steps = steps_of(survey, division, window)
     whole = steps == survey.characters
     pieces = []
     for first, last in _groups(survey):
@@ -105,6 +105,11 @@ class Shard(NamedTuple):
     number: int
     steps: pa.Table
     documents: pa.Table
+
+
+def steps_of(survey: Survey, division: Division, window: int) -> np.ndarray:
+    """The characters of each document that its sequences cover, (D,) int64."""
+    return np.minimum(survey.characters, division.sequences * window) if window else survey.characters
 
 
 @dataclass

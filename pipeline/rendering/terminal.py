@@ -13,7 +13,9 @@ Line = Sequence[tuple[str, float]]  # characters, each with its value
 NEGATIVE: RGB = (33, 102, 172)
 MIDDLE: RGB = (247, 247, 247)
 POSITIVE: RGB = (230, 97, 1)
-VISIBLE = {"\n": "⏎", "\t": "→", "\r": "␍", "\f": "␌"}
+# Characters that steer a terminal, as signs that stand for them; those above ASCII have none.
+VISIBLE = {chr(code): chr(0x2400 + code) for code in range(32)} | {chr(code): "\ufffd" for code in range(127, 160)}
+VISIBLE |= {"\n": "⏎", "\t": "→"}
 
 
 class Scale(NamedTuple):
@@ -69,6 +71,11 @@ def coloured_text(chars: Sequence[str], steps: Sequence[float], scale: Scale, *,
         lines += ["".join(VISIBLE.get(c, c) for c in line), "".join(_digit(value, scale) for value in here)]
         start += len(line)
     return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """A text as a terminal may print it: its lines and tabs as they are, nothing else that steers it."""
+    return "".join(c if c in "\n\t" else VISIBLE.get(c, c) for c in text)
 
 
 def format_table(table: pa.Table) -> str:

@@ -6,16 +6,18 @@ import numpy as np
 import pyarrow as pa
 from torch import nn
 
-from pipeline.sampling.write import Written, prompt_tokens, write
+from pipeline.sampling.write import Written, marks_of, write
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.experiment import Drawing
 from schemas.samples import SAMPLES
 
 
 def sample_rows(model: nn.Module, vocabulary: Vocabulary, drawing: Drawing) -> tuple[pa.Table, list[Written]]:
-    """A row for each sample of each temperature, and what was written at each temperature."""
-    prompt = prompt_tokens(drawing.prompt, vocabulary)
-    stop = int(prompt_tokens(drawing.stop, vocabulary)[-1]) if drawing.stop else None
+    """A row for each sample of each temperature, and what was written at each temperature.
+
+    Raises UsageError for what the vocabulary lacks.
+    """
+    prompt, stop = marks_of(drawing, vocabulary)
     written = [write(model, prompt, drawing, temperature, stop) for temperature in drawing.temperature]
     rows = [
         {

@@ -29,19 +29,33 @@ class Written(NamedTuple):
         return [row[: before + length] for row, length in zip(self.tokens, self.lengths, strict=True)]
 
 
-def prompt_tokens(prompt: str, vocabulary: Vocabulary) -> np.ndarray:
-    """The tokens of a prompt, int64 (steps,); an empty one is a newline, or the first character where none is.
+class Marks(NamedTuple):
+    """A drawing's texts as tokens."""
 
-    Raises UsageError for a character that the vocabulary lacks.
+    prompt: np.ndarray  # (steps,) int64, at least one
+    stop: int | None  # the token that ends a sample
+
+
+def marks_of(drawing: Drawing, vocabulary: Vocabulary) -> Marks:
+    """The prompt and the stop; an empty prompt is a newline, or the first character where none is.
+
+    Raises UsageError for a character that the vocabulary lacks, or when more characters are to be drawn from than
+    it has.
     """
-    if not prompt:
-        prompt = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+    if drawing.top_k > len(vocabulary):
+        raise UsageError(f"top_k is {drawing.top_k}, and there are {len(vocabulary)} characters to draw from")
+    first = "\n" if "\n" in vocabulary.characters else vocabulary.characters[0]
+    prompt = _encoded("the prompt", drawing.prompt or first, vocabulary)
+    return Marks(prompt, int(_encoded("the stop", drawing.stop, vocabulary)[-1]) if drawing.stop else None)
+
+
+def _encoded(what: str, text: str, vocabulary: Vocabulary) -> np.ndarray:
     if vocabulary.tokenizer is None:
-        strange = sorted(set(prompt) - set(vocabulary.characters))
+        strange = sorted(set(text) - set(vocabulary.characters))
         if strange:
             known = "".join(text for text in vocabulary.characters if text.isprintable())
-            raise UsageError(f"the prompt holds {strange[0]!r}, which the model never saw; it knows {known}")
-    return vocabulary.encode(prompt, "the prompt").astype(np.int64)
+            raise UsageError(f"{what} holds {strange[0]!r}, which the model never saw; it knows {known}")
+    return vocabulary.encode(text, what).astype(np.int64)
 
 
 @torch.inference_mode()
@@ -60,8 +74,6 @@ def write(
         drawing: how many samples of which length, and from how many characters each is drawn.
         temperature: divides the logits; 0 takes the most probable character, the first of equal ones.
         stop: the token that ends a sample.
-
-    Raises UsageError when more characters are to be drawn from than there are.
     """
     device = next(model.parameters()).device
     numbers = [np.random.default_rng([drawing.seed, sample]) for sample in range(drawing.samples)]
@@ -74,8 +86,6 @@ def write(
         with capture:
             logits = logits_of(model, reading.to(device))[:, -1].double().cpu()
         capture.calls.clear()
-        if drawing.top_k > logits.shape[1]:
-            raise UsageError(f"top_k is {drawing.top_k}, and there are {logits.shape[1]} characters to draw from")
         chosen = _draw(logits, chances[:, step], temperature, drawing.top_k)
         log_ps.append(logits.log_softmax(1).gather(1, chosen[:, None])[:, 0].numpy())
         drawn.append(chosen.numpy())
@@ -94,6 +104,7 @@ def _draw(logits: Tensor, chances: np.ndarray, temperature: float, top_k: int) -
         # By rank, and of equal ones the first, so that there are exactly so many.
         order = logits.argsort(stable=True, dim=1, descending=True)[:, top_k:]
         logits = logits.scatter(1, order, -torch.inf)
+    logits = logits - logits.amax(1, keepdim=True)  # the least temperature makes nothing infinite then
     cumulated = (logits / temperature).softmax(1).cumsum(1)
     places = torch.searchsorted(cumulated, torch.from_numpy(chances)[:, None] * cumulated[:, -1:], right=True)
     return places[:, 0]

@@ -301,6 +301,11 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "counting", "--data-parallel", "2:1"], "takes a number of workers or a range, as 4 or 2:8"),
     (["run", "counting", "--data-parallel", "2", "--runner", "local"], "leave --runner local out"),
     (["run", "counting", "--gpus-per-worker", "0.7"], "a share 1/k, as 0.5 or 0.25"),
+    (["run", "counting", "--gpus-per-worker", "inf"], "a share 1/k, as 0.5 or 0.25"),
+    (["run", "counting", "--gpus-per-worker", "99", "--runner", "local"], "torch finds none here"),
+    (["run", "counting", "--tensorboard", "{tmp}/few.txt/events"], "few.txt/events cannot be written: Not a dir"),
+    (["run", "{tmp}/plain.toml", "--set", 'sample.stop="z"', "--set", "sample.length=9"], "the stop holds 'z'"),
+    (["run", "{tmp}/plain.toml", "--set", "sample.top_k=99", "--set", "sample.length=9"], "top_k is 99"),
     (["run", "counting", "--set", "steps"], "--set takes section.key=value, not 'steps'"),
     (["run", "counting", "--set", "name.x=1"], "name is a value, not a section"),
     (

@@ -1,6 +1,7 @@
 """`unrolled sample` on a run in a lake, and the stage in which every checkpoint writes."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,39 @@ def test_what_it_did_while_it_wrote_is_a_run_like_any_other(tmp_path: str, capsy
     assert not lake.audit(dumped).to_pandas().violations.any()
 
 
+def test_what_it_wrote_is_read_as_its_own_texts_are(tmp_path: Path, capsys: Capture) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}.py").write_text(f"# a comment {number}\nx = 'a string'\n" * 9)
+    defined = {"name": "is_a", "sql": "char = 'a'", "yes_no": True}
+    run = tiny_run(
+        tmp_path / "lake",
+        task={"name": "text", "files": [f"{tmp_path}/*.py"], "window": 64},
+        corpus={"train": 0, "valid": 2, "probe": 2},
+        model={"cell": ["lstm"], "layers": [1]},
+        extrapolate={"maximum": 1},
+        score={"hypotheses": ["in_comment"], "headline": [], "define": [defined]},
+        sample={"length": 0},
+    )
+    do_all(run)
+    words = ("--prompt", "x\n# a", "--length", "3", "--seed", "5", "--dump")
+    sample(run, capsys, *words)
+    sample(run, capsys, *words)
+    lake = pipeline.open(run.root)
+    (dumped,) = [name for name in lake.catalog.runs if "_samples-" in name]
+    said = "select value from annotations where run = $run and hypothesis = $name order by sequence, step"
+    comment, is_a = (
+        [row["value"] for row in lake.fetch(said, {"run": dumped, "name": name}).to_pylist()]
+        for name in ("in_comment", "is_a")
+    )
+    assert comment[:5] == [0, 0, 1, 1, 1]
+    assert is_a[:5] == [0, 0, 0, 0, 1]
+    (row,) = lake.fetch("select prompt, seed, text from samples where run = $run", {"run": dumped}).to_pylist()
+    chars = lake.fetch("select char from steps where run = $run order by step", {"run": dumped})[
+        "char"
+    ].to_pylist()
+    assert (row["seed"], row["prompt"] + row["text"]) == (5, "".join(chars))
+
+
 BAD = [
     (["--prompt", "q"], "the prompt holds 'q', which the model never saw; it knows Xab"),
     (["--model", "lstm-9x5-seed0"], "unknown model 'lstm-9x5-seed0'"),
@@ -85,7 +119,9 @@ def test_mistakes_are_told(tiny_lake: Run, capsys: Capture, words: list[str], to
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--length", "0"], ["--temperature", "-1"], ["--samples", "none"]])
+@pytest.mark.parametrize(
+    "words", [["--length", "0"], ["--temperature", "-1"], ["--samples", "none"], ["--seed", "-1"]]
+)
 def test_numbers_that_are_none(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["sample", "tiny", *words])

@@ -91,6 +91,13 @@ def test_what_a_worker_refuses_is_told_once(tmp_path: Path) -> None:
     assert "a batch of 3 sequences is too small for 2 workers in 2 parts" in told.splitlines()[-1]
 
 
+def test_more_workers_than_cores_are_refused(tmp_path: Path) -> None:
+    with running(command(tmp_path, "--until", "train", "--data-parallel", "3", stage="run")) as train:
+        _, told = train.process.communicate(timeout=240)
+    assert train.process.returncode == 2
+    assert "training asks for 3 cores and 0 GPUs, and Ray has 2 cores and 0 GPUs here" in told.splitlines()[-1]
+
+
 def test_a_worker_that_is_killed_is_replaced_and_the_end_is_the_same(tmp_path: Path, by_two: Path) -> None:
     with running(command(tmp_path, "--until", "generate", stage="run")) as generate:
         assert generate.process.wait(120) == 0

@@ -9,6 +9,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from jobs.context import Run
 from jobs.placement import HERE, Placement
+from jobs.progress import Live, Progress
 from jobs.run import run_stages
 from jobs.runners.local import LocalRunner
 from jobs.watch import TrainingWatch
@@ -51,6 +52,21 @@ def test_tensorboard_gets_every_evaluation(trained: Run) -> None:
             data = data[16 + size :]
     assert found["lstm-1x5-seed0 bits_per_char/valid"] == {0, 4, 8, 12}
     assert found["lstm-2x5-seed0 bits_per_char/train"] == {4, 8, 12}
+
+
+def test_a_command_that_goes_on_counts_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of three pieces of 100, one was finished and one begun when it started."""
+    seen = iter([150.0, 225.0, 150.0, 150.0])
+
+    def watch(*, last: bool = False) -> Live:
+        return Live(next(seen))
+
+    with Progress("train", 200.0, "updates", watch, before=100.0):
+        pass
+    assert capsys.readouterr().err.startswith("train         50%")
+    with Progress("train", 200.0, "updates", watch, before=100.0) as progress:
+        progress.add(100.0)  # the one that had been begun
+    assert capsys.readouterr().err.startswith("train         33%")
 
 
 def test_a_run_without_metrics_is_at_its_beginning(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from pipeline.sampling.rows import sample_rows
-from pipeline.sampling.write import prompt_tokens, write
+from pipeline.sampling.write import marks_of, write
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.errors import UsageError
 from schemas.experiment import Architecture, Drawing
@@ -105,13 +105,23 @@ def test_a_text_ends_with_its_stop() -> None:
 
 
 def test_an_empty_prompt_is_a_newline_or_the_first_character() -> None:
-    assert prompt_tokens("", VOCABULARY).tolist() == [0]
-    assert prompt_tokens("", Vocabulary("xyz")).tolist() == [0]
-    assert prompt_tokens("", Vocabulary("ab\n")).tolist() == [2]
+    for characters, token in ((VOCABULARY.characters, 0), ("xyz", 0), ("ab\n", 2)):
+        assert marks_of(Drawing(), Vocabulary(characters)).prompt.tolist() == [token]
 
 
-def test_what_cannot_be_written_is_told() -> None:
-    with pytest.raises(UsageError, match="the prompt holds 'z', which the model never saw; it knows Xabcd"):
-        prompt_tokens("az", VOCABULARY)
-    with pytest.raises(UsageError, match="top_k is 7, and there are 6 characters"):
-        write(model(), PROMPT, Drawing(length=1, top_k=7), 1.0)
+def test_the_least_temperature_is_that_of_the_most_probable_character() -> None:
+    cold = write(model(), PROMPT, Drawing(length=20, samples=2), 5e-324)
+    assert (cold.tokens == write(model(), PROMPT, Drawing(length=20, samples=2), 0.0).tokens).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"prompt": "az"}, "the prompt holds 'z', which the model never saw; it knows Xabcd"),
+        ({"stop": "z"}, "the stop holds 'z', which the model never saw; it knows Xabcd"),
+        ({"top_k": 7}, "top_k is 7, and there are 6 characters"),
+    ],
+)
+def test_what_cannot_be_written_is_told(settings: dict[str, object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        marks_of(Drawing.model_validate(settings), VOCABULARY)
