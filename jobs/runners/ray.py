@@ -107,7 +107,7 @@ class RayRunner:
         ray.cancel(ticket, force=True)
 
     def _memory(self) -> float | None:
-        """What a call sets aside of a machine; a need above what any has gets all of one, or it would never begin."""
+        """What a call sets aside of a machine; more than any has is all of one, or it would never begin."""
         if not self._needs.memory:
             return None
         nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]

@@ -82,8 +82,8 @@ PAGES = {
         {"quality": quality.run},
         "Nothing here is timed, and every figure is the same on every machine but for rounding.",
         (
-            "Training until nothing more is learnt: every network sees each character about once.",
-            "Larger networks, other recipes, and each cell with the rate that suits it best.",
+            "Training until nothing more is learnt: every network sees each character once or twice.",
+            "Larger networks, other recipes, and other rates than these two.",
             "The two texts of the paper.",
         ),
     ),
