@@ -91,8 +91,9 @@ def read_sequences(run: Run, split: str, start: int = 0, stop: int | None = None
     stop = size if stop is None else min(stop, size)
     first = bisect_right(bounds, bounds[0] + start) - 1
     last = bisect_left(bounds, bounds[0] + stop)
-    gathered = Gathering(sum(shard.rows for shard in step_shards(run, split)[first:last]))
-    for shard in step_shards(run, split)[first:last]:
+    shards = step_shards(run, split)[first:last]
+    gathered = Gathering(sum(shard.rows for shard in shards))
+    for shard in shards:
         gathered.add(read_shards(run.folder, [shard], ["sequence", "token", "determined"]))
     before = bounds[first] - bounds[0]
     return gathered.sequences().take(start - before, stop - before)

@@ -68,8 +68,8 @@ def run(*, quick: bool) -> Theme:
             f"from, a vocabulary of {len(vocabulary_of(experiment))}. Every network has as many neurons as keep "
             f"it within {sizes.parameters:,} parameters; {sizes.updates:,} updates of {LANES} chunks of {CHUNK} "
             f"characters ({sizes.updates * LANES * CHUNK / 1e6:.1f} M characters), the state carried from chunk "
-            f"to chunk, Adam with a cosine's fall from the better of {' and '.join(map(str, sizes.rates))}, as the "
-            f"first of {sizes.seeds} seeds has it."
+            f"to chunk, Adam with a cosine's fall from the better of {' and '.join(map(str, sizes.rates))}, as "
+            f"the first of {sizes.seeds} seeds has it."
         ),
         header=("cell", *(f"{layers} layer{'s' * (layers > 1)}" for layers in sizes.layers)),
         rows=[

@@ -1,13 +1,16 @@
 """One model's training in a lake: states in the middle of a span, and an early end."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from jobs import train
 from jobs.context import Run
 from jobs.placement import Placement, parse_gpus, parse_together
+from jobs.publish import Piece
 from jobs.run import run_stages
 from jobs.runners.local import LocalRunner
 from pipeline.training.trainer import Trainer
@@ -74,6 +77,31 @@ def test_a_gpu_without_room_is_told_with_what_to_lower(tmp_path: Path, monkeypat
         UsageError, match=r"no room for lstm: raise training\.accumulate, or lower .*allocate 2 GiB"
     ):
         trained(tiny_run(tmp_path, model=ONE))
+
+
+def test_what_a_group_has_trained_on_gpus_is_published_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task that waits for the group runs wherever a core is free."""
+    run = tiny_run(tmp_path, model=ONE)
+    run_stages(run, LocalRunner(), ["generate"])
+    plan = train.units(run)[0].plan(run, "train")
+    piece = Piece(run, "train", plan.unit, 0, plan.fingerprint, run.models[0].model_dump(), 1.0)
+    alone = train.work(piece)
+    asked: list[Placement] = []
+    monkeypatch.setattr("jobs.runners.together.call_together", lambda _, __, placement: asked.append(placement))
+    grouped = replace(piece, run=replace(run, placement=Placement(together=(2, 99), gpus=1.0)))
+    assert train.work(grouped) == alone
+    assert asked[0].together == (2, run.experiment.training.batch_size)
+
+
+def test_a_plan_tells_what_differs_from_the_defaults_alone(tmp_path: Path) -> None:
+    """So a setting that is added later does not make what is there another thing."""
+    run = tiny_run(tmp_path, model=ONE, training={"clip": 1.0})
+    run_stages(run, LocalRunner(), ["generate"])
+    settings = train.units(run)[0].settings
+    assert settings["steps"] == 12
+    assert not {"clip", "patience", "truncate"} & set(settings)
 
 
 def test_training_that_no_longer_helps_ends_and_keeps_the_best_weights(tmp_path: Path) -> None:
