@@ -79,21 +79,27 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
         print_table(cost_table(found, only, 1 if options.runner == "local" else options.workers))
         return found
     _tell(f"{found.id} in {options.root}")
-    if found.text and found.surveyed is not None and {"generate", "train"} & set(only):
-        for line in text_lines(found.surveyed, found.division()):
-            _tell(line)
-        if not found.imported:  # a network brings its own
-            characters = "".join(found.vocabulary().characters)
-            _tell(f"vocabulary: {len(characters)} characters {characters!r}")
-    train, training = found.experiment.corpus.train, experiment.training
-    if "train" in only and not training.truncate and 0 < train < training.batch_size:
-        told = f"fewer than training.batch_size = {training.batch_size}: each batch is all of them"
-        _tell(f"train has {train} sequences, {told}")
+    if {"generate", "train"} & set(only):
+        _tell_corpus(found)
     with _runner(options) as runner:
         published = run_stages(found, runner, only, options.replace, _tell, wait=options.wait)
     if not published:
         _tell(f"nothing to do: {found.id} has all of {', '.join(only)} already")
     return found
+
+
+def _tell_corpus(run: Run) -> None:
+    """What there is to learn from, before anything is learnt."""
+    if run.text:
+        for line in text_lines(run.survey(), run.division()):
+            _tell(line)
+        if not run.imported:  # a network brings its own
+            characters = "".join(run.vocabulary().characters)
+            _tell(f"vocabulary: {len(characters)} characters {characters!r}")
+    train, training = run.experiment.corpus.train, run.experiment.training
+    if not training.truncate and 0 < train < training.batch_size:
+        told = f"fewer than training.batch_size = {training.batch_size}: each batch is all of them"
+        _tell(f"train has {train} sequences, {told}")
 
 
 def _placement(options: argparse.Namespace) -> Placement:
