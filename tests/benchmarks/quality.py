@@ -38,7 +38,7 @@ class Sizes(NamedTuple):
 
 
 CELLS: tuple[CellName, ...] = ("feedforward", "rnn", "gru", "lstm", "peephole_lstm")
-FULL = Sizes(100_000, 3_000, (0.005, 0.02), 3, (1, 2, 3), 300, range(1, 9), 0)
+FULL = Sizes(100_000, 3_000, (0.005, 0.02), 2, (1, 2, 3), 300, range(1, 9), 0)
 QUICK = Sizes(3_000, 3, (0.005, 0.02), 2, (1, 2), 5, range(1, 4), 1_000_000)
 LANES, CHUNK, WINDOW = 32, 64, 512
 Job = tuple[ModelSpec, float, Sizes]  # and the rate
@@ -155,7 +155,7 @@ def _widest(cell: CellName, layers: int, parameters: int, vocabulary: int) -> in
 
 
 def _bits(job: Job) -> float:
-    """Train one model and evaluate it; what a process of the pool does."""
+    """Train one model and evaluate it, to a thousandth; what a process of the pool does."""
     spec, rate, sizes = job
     torch.set_num_threads(1)
     experiment = _experiment(sizes, rate)
@@ -163,7 +163,7 @@ def _bits(job: Job) -> float:
     model = make_model(spec.architecture(len(vocabulary_of(experiment))), spec.seed)
     trainer = Trainer(model, read_split(experiment, "train"), experiment.training, spec.seed)
     trainer.advance(sizes.updates)
-    return evaluate(model, read_split(experiment, "valid")).loss / math.log(2)
+    return round(evaluate(model, read_split(experiment, "valid")).loss / math.log(2), 3)
 
 
 def _told(bits: Sequence[float]) -> str:
