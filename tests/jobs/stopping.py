@@ -113,10 +113,17 @@ def running(words: Sequence[str], stdout: int = subprocess.DEVNULL) -> Iterator[
 def wait_for(root: Path, pattern: str, command: Command, seconds: float = 60) -> None:
     """Wait for an object of a lake to appear. Raises AssertionError when the command ends before that."""
     end = time.monotonic() + seconds
-    while not next(root.glob(pattern), None):
+    while not _is_there(root, pattern):
         assert command.process.poll() is None, command.process.communicate()[1]
         assert time.monotonic() < end, f"no {pattern} after {seconds:g} s"
         time.sleep(0.002)
+
+
+def _is_there(root: Path, pattern: str) -> bool:
+    try:
+        return next(root.glob(pattern), None) is not None
+    except FileNotFoundError:  # a folder came and went while it was looked through
+        return False
 
 
 def run_words(root: Path, how: Sequence[str]) -> list[str]:
