@@ -104,9 +104,10 @@ def _shards(run: Run) -> dict[str, int]:
 
 def _generate(run: Run, steps: dict[str, float]) -> Cost:
     sizes = _sizes(run)
-    pieces = sum(_shards(run).values())
     if run.text:
         pieces = len(plan_pieces(run.survey(), run.division(), run.text.window)[0])
+    else:
+        pieces = sum(_shards(run).values())
     rows = sum(steps[split] * size for split, size in sizes.items())
     return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 2e6)
 

@@ -22,15 +22,8 @@ def units(run: Run) -> list[Unit]:
     reads = [checkpoint_objects(run, trained, model, last)["model.safetensors"].sha256 for model in models]
     pieces: list[dict[str, object]] = [{"model": model, "checkpoint": last} for model in models]
     settings = run.experiment.extrapolate
-    return [
-        Unit(
-            WHOLE,
-            settings.model_dump(exclude_defaults=True),
-            reads,
-            pieces,
-            [float(settings.maximum)] * len(pieces),
-        )
-    ]
+    sizes = [float(settings.maximum)] * len(pieces)
+    return [Unit(WHOLE, settings.model_dump(exclude_defaults=True), reads, pieces, sizes)]
 
 
 def work(piece: Piece) -> list[StoredObject]:

@@ -33,11 +33,8 @@ def units(run: Run) -> list[Unit]:
         return [Unit(WHOLE, import_paths(run), [run.imported.weights, run.imported.vocabulary], pieces, [1.0])]
     settings = run.experiment.training
     reads = [shard.sha256 for split in ("train", "valid") for shard in step_shards(run, split)]
-    return [
-        Unit(
-            WHOLE, settings.model_dump(exclude_defaults=True), reads, pieces, [float(settings.steps)] * len(pieces)
-        )
-    ]
+    sizes = [float(settings.steps)] * len(pieces)
+    return [Unit(WHOLE, settings.model_dump(exclude_defaults=True), reads, pieces, sizes)]
 
 
 def work(piece: Piece) -> list[StoredObject]:
@@ -48,9 +45,8 @@ def work(piece: Piece) -> list[StoredObject]:
         from jobs.runners.together import call_together  # Ray Train's import takes a second
 
         call_together(train_model, piece, _useful(piece.run))
-        piece = replace(
-            piece, run=replace(piece.run, placement=HERE)
-        )  # what others have trained, a CPU finds done
+        # What others have trained, a CPU finds done.
+        piece = replace(piece, run=replace(piece.run, placement=HERE))
     return train_model(piece)
 
 

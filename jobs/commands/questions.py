@@ -115,14 +115,16 @@ def show(options: argparse.Namespace) -> None:
 def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse.Namespace) -> None:
     from pipeline.rendering.passage import draw_passages  # matplotlib's import takes a second
 
-    path, whole, drawn = Path(options.picture), sum(map(len, texts)), 0
-    for place, text in enumerate(texts):
-        texts[place] = text[: MOST_DRAWN - drawn]
-        drawn += len(texts[place])
-    if drawn < whole:
-        print(f"drawn: the first {drawn:,} of {whole:,} characters; --limit 1 draws one text", file=sys.stderr)
+    path, whole = Path(options.picture), sum(map(len, texts))
+    kept, room = [], MOST_DRAWN
+    for text in texts:
+        kept.append(text[:room])
+        room -= len(kept[-1])
+    if whole > MOST_DRAWN:
+        told = f"drawn: the first {MOST_DRAWN:,} of {whole:,} characters; --limit 1 draws one text"
+        print(told, file=sys.stderr)
     try:
-        path.write_bytes(draw_passages(title, [text for text in texts if text], scale))
+        path.write_bytes(draw_passages(title, [text for text in kept if text], scale))
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
     print(path)

@@ -26,12 +26,8 @@ class Needs(NamedTuple):
     cpus: float = 1.0
     gpus: float = 0.0
     at_once: int | None = None  # calls that may run at the same time; None: as many as there are cores
-    memory: float = (
-        0.0  # bytes at its peak, where they may be many; a machine gets no more calls than it has room for
-    )
-    calls: Mapping[str, float] = MappingProxyType(
-        {}
-    )  # what it starts on the cluster beside itself, by Ray's names
+    memory: float = 0.0  # bytes at its peak, where they may be many: no machine gets more than it has room for
+    calls: Mapping[str, float] = MappingProxyType({})  # what it starts beside itself, by Ray's names
 
 
 class Runner(Protocol):

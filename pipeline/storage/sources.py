@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from itertools import takewhile
-from typing import IO, NamedTuple
+from typing import IO, AnyStr, NamedTuple
 
 import fsspec
 from fsspec.core import OpenFile, get_compression, url_to_fs
@@ -176,9 +176,8 @@ def _json_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator
 def _csv_rows(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
     csv.field_size_limit(settings.maximum_document)
     text = io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="")
-    rows = csv.DictReader(
-        _bounded_lines(name, text, settings), delimiter="\t" if ".tsv" in name.rsplit("/", 1)[-1] else ","
-    )
+    lines = (line for _, line in _bounded_lines(name, text, settings))
+    rows = csv.DictReader(lines, delimiter="\t" if ".tsv" in name.rsplit("/", 1)[-1] else ",")
     try:
         if settings.column not in (rows.fieldnames or ()):
             there = ", ".join(rows.fieldnames or ()) or "none"
@@ -194,20 +193,15 @@ _DOCUMENTS = {"file": _whole, "line": _lines, "jsonl": _json_rows, "csv": _csv_r
 
 def _each_line(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[tuple[int, bytes]]:
     """Lines that are not empty, with their numbers from 1."""
+    return ((number, line) for number, line in _bounded_lines(name, stream, settings) if line.strip())
+
+
+def _bounded_lines(name: str, stream: IO[AnyStr], settings: TextSettings) -> Iterator[tuple[int, AnyStr]]:
     number = 0
     while line := stream.readline(settings.maximum_document + 1):
         number += 1
         _check_size(f"{name}:{number}", len(line), settings)
-        if line.strip():
-            yield number, line
-
-
-def _bounded_lines(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Iterator[str]:
-    number = 0
-    while line := text.readline(settings.maximum_document + 1):
-        number += 1
-        _check_size(f"{name}:{number}", len(line), settings)
-        yield line
+        yield number, line
 
 
 def _check_size(name: str, size: int, settings: TextSettings) -> None:
