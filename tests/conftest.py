@@ -79,6 +79,11 @@ def digests(root: Path | str) -> dict[str, str]:
     return found
 
 
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Ray and matplotlib write into the home folder; ours stays as it is. No cluster or credential leaks in."""

@@ -22,9 +22,8 @@ from jobs.runners.ray import RayRunner
 from jobs.train import read_model
 from pipeline.models.network import logits_of
 from schemas.errors import UsageError
-from tests.conftest import STAGE_NAMES, digests
+from tests.conftest import STAGE_NAMES, digests, tree
 from tests.jobs.stranger import CHARACTERS, TEXT, flags, forget, write_experiment, write_stranger
-from tests.jobs.test_cli import tree
 
 
 @pytest.fixture
