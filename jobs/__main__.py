@@ -4,8 +4,8 @@ import argparse
 import os
 import sys
 
-from jobs import interruption
 from jobs.commands.parser import STAGES, make_parser
+from jobs.process import interruption
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _do(options: argparse.Namespace) -> int:
-    from jobs.secrets import hide_secrets_in_logs
+    from jobs.process.secrets import hide_secrets_in_logs
     from schemas.errors import UnrolledError
 
     hide_secrets_in_logs()
@@ -60,7 +60,7 @@ def _do(options: argparse.Namespace) -> int:
 
 def _tell(error: Exception, words: str, *, debug: bool) -> None:
     """An error on stderr, without secrets: in words, or all of it."""
-    from jobs.secrets import traceback_of
+    from jobs.process.secrets import traceback_of
     from schemas.redact import redact
 
     print(traceback_of(error) if debug else f"unrolled: {redact(words)}", file=sys.stderr)

@@ -12,11 +12,10 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from jobs.context import Run
-from jobs.generate import read_sequences, vocabulary_of
-from jobs.publish import Piece
+from jobs.driver.stage import Piece
+from jobs.run.reading import checkpoint_paths, read_sequences, read_vocabulary
 from jobs.runners.base import DeviceLost
-from pipeline.models.checkpoint import FILES, bytes_to_tensors, tensors_to_bytes, write_checkpoint
+from pipeline.models.checkpoint import bytes_to_tensors, tensors_to_bytes, write_checkpoint
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import unit_folder
 from pipeline.storage.sealed import seal_state, unseal_state
@@ -37,7 +36,7 @@ STRETCH_SECONDS = 1.0
 
 
 def train_model(
-    piece: Piece, share: Share = ALONE, is_leaving: Callable[[], bool] = lambda: False
+    piece: Piece[ModelSpec], share: Share = ALONE, is_leaving: Callable[[], bool] = lambda: False
 ) -> list[StoredObject]:
     """Train a piece's model, from where an earlier attempt left off; what the first process has written.
 
@@ -52,14 +51,14 @@ def train_model(
         return _train(piece, share, is_leaving)
     except torch.OutOfMemoryError as error:
         raise UsageError(
-            f"the GPU has no room for {piece.arguments['cell']}: raise training.accumulate, or lower "
+            f"the GPU has no room for {piece.arguments.cell}: raise training.accumulate, or lower "
             f"training.batch_size or training.truncate ({_first_line(error)})"
         ) from None
     except torch.AcceleratorError as error:
         raise DeviceLost(_first_line(error)) from None
 
 
-def _train(piece: Piece, share: Share, is_leaving: Callable[[], bool]) -> list[StoredObject]:
+def _train(piece: Piece[ModelSpec], share: Share, is_leaving: Callable[[], bool]) -> list[StoredObject]:
     # One thread: two would add the sums in another order, and give other bytes on another machine.
     torch.set_num_threads(1)
     course = _Course(piece, share, is_leaving)
@@ -75,7 +74,7 @@ def _train(piece: Piece, share: Share, is_leaving: Callable[[], bool]) -> list[S
     return objects
 
 
-def model_row(piece: Piece, spec: ModelSpec, model: nn.Module) -> StoredObject:
+def model_row(piece: Piece[ModelSpec], spec: ModelSpec, model: nn.Module) -> StoredObject:
     """Write a model's row of `models`."""
     row = {
         **spec.model_dump(include={"cell", "layers", "hidden_size", "seed"}),
@@ -87,23 +86,18 @@ def model_row(piece: Piece, spec: ModelSpec, model: nn.Module) -> StoredObject:
     )
 
 
-def checkpoint_paths(run: Run, model: str, checkpoint: int) -> dict[str, str]:
-    """Where a checkpoint's files lie, by name."""
-    return {name: f"checkpoints/run={run.id}/model={model}/checkpoint={checkpoint}/{name}" for name in FILES}
-
-
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
 class _Course:
-    def __init__(self, piece: Piece, share: Share, is_leaving: Callable[[], bool]) -> None:
+    def __init__(self, piece: Piece[ModelSpec], share: Share, is_leaving: Callable[[], bool]) -> None:
         run = piece.run
         self._piece, self._share, self._is_leaving = piece, share, is_leaving
-        self.spec = ModelSpec.model_validate(piece.arguments)
+        self.spec = piece.arguments
         assert self.spec.seed is not None
         self._settings = run.experiment.training
-        self._characters = "".join(vocabulary_of(run).characters)
+        self._characters = "".join(read_vocabulary(run).characters)
         self._valid = read_sequences(run, "valid")
         model = make_model(self.spec.architecture(len(self._characters)), self.spec.seed)
         device = "cuda" if run.placement.gpus else "cpu"

@@ -2,48 +2,24 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from jobs.context import Run, checked_run, whole_root
-from jobs.network import Network, checked_network
-from jobs.run import STAGES, run_stages
+from jobs.main_path import STAGES, run_stages
+from jobs.run.context import Run
+from jobs.run.identity import Identity
+from jobs.run.network import LiveNetwork, checked_network
+from jobs.run.opening import checked_run, whole_root
+from jobs.run.tasks import TaskSource
 from jobs.runners.local import LocalRunner
 from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.models.network import load_weights, weights_of
-from pipeline.tasks.task import Task
 from pipeline.tasks.tokens import Tokens
 from pipeline.tasks.vocabulary import Vocabulary, vocabulary_of_document
 from schemas.errors import UsageError
 from schemas.fingerprint import fingerprint
 from schemas.parse import parse_experiment
-
-
-@dataclass(frozen=True)
-class LiveRun(Run):
-    """A run of a module that is at hand, so nothing is read from files; it stays in this process."""
-
-    live: Network | None = field(default=None, compare=False)
-    sequences: tuple[tuple[int, ...], ...] = field(default=(), compare=False)
-
-    def task(self) -> Task:
-        """The given sequences."""
-        return Tokens(self.sequences, self.vocabulary())
-
-    def vocabulary(self) -> Vocabulary:
-        """The given vocabulary."""
-        return self.network().vocabulary
-
-    def module(self) -> nn.Module:
-        """A copy of the given module."""
-        return copy.deepcopy(self.network().module)
-
-    def network(self) -> Network:
-        """The given network."""
-        assert self.live is not None
-        return self.live
 
 
 def dump_module(
@@ -115,8 +91,10 @@ def dump_live(
     whole = {**document, "task": {"name": "tokens"}, "network": settings}
     experiment = parse_experiment(whole, "dump_module")
     inputs = fingerprint([[list(sequence) for sequence in sequences], document.get("sample")])
-    run = LiveRun(whole_root(root), experiment, inputs, network.imported, live=network, sequences=sequences)
-    complete = checked_run(run, texts)
+    identity = Identity(experiment, inputs, network.imported)
+    given = Tokens(sequences, network.vocabulary)
+    source = TaskSource(experiment.task, experiment.corpus, takes_all=True, given=given)
+    complete = checked_run(Run(whole_root(root), identity, source, LiveNetwork(network)), network)
     _run(complete)
     return complete.id
 

@@ -1,60 +1,19 @@
-"""The stages of a run, in the order in which data flows, and the units that each must publish."""
+"""The stages of a run, each declared once: what it writes, whose rows it reads, what it publishes.
 
-from schemas.experiment import Experiment
+STAGES names them in the order in which data flows; what else is asked of them follows from the declarations.
+To add one, see CONTRIBUTING.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from schemas.experiment import Experiment, ImportedModel
 from schemas.manifest import RunRecord
 from schemas.task_settings import UNSIZED_TASKS
 
-STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate", "sample")
-TABLES_OF = {
-    "generate": ("runs", "steps", "documents"),
-    "train": ("models", "metrics", "checkpoints"),  # checkpoints are files, not a table
-    "dump": ("activations", "predictions"),
-    "annotate": ("annotations",),
-    "score": ("scores",),
-    "extrapolate": ("extrapolation",),
-    "sample": ("samples",),
-}
-# What must be made again when a stage is: the stage itself, and all that read what it wrote.
-READERS_OF = {
-    "generate": STAGES,
-    "train": ("train", "dump", "score", "extrapolate", "sample"),
-    "dump": ("dump", "score"),
-    "annotate": ("annotate", "score"),
-    "score": ("score",),
-    "extrapolate": ("extrapolate",),
-    "sample": ("sample",),
-}
 WHOLE = "whole"  # the unit of a stage that is published as one
 
-
-def stage_of(path: str) -> str:
-    """The stage that writes an object, by its path below the root."""
-    table = path.split("/", maxsplit=1)[0]
-    return next(stage for stage, tables in TABLES_OF.items() if table in tables)
-
-
-def expected_units(stage: str, run: RunRecord) -> list[str]:
-    """The units that a complete run has published for a stage."""
-    experiment = Experiment.model_validate(run.experiment)
-    dumped = [
-        (model.name, checkpoint)
-        for model in experiment.models(run.imported)
-        for checkpoint in experiment.dumped_checkpoints
-    ]
-    match stage:
-        case "dump":
-            return [checkpoint_unit(model, checkpoint) for model, checkpoint in dumped]
-        case "annotate":
-            return [hypothesis_unit(name) for name in experiment.score.hypotheses]
-        case "score":
-            names = experiment.score.hypotheses
-            return [f"{hypothesis_unit(n)}/{checkpoint_unit(m, c)}" for n in names for m, c in dumped]
-        case "extrapolate":
-            return [] if experiment.network or experiment.task.name in UNSIZED_TASKS else [WHOLE]
-        case "sample":
-            return [WHOLE] if experiment.sample.length else []
-        case _:
-            return [WHOLE]
+Units = Callable[[Experiment, ImportedModel | None], list[str]]
 
 
 def checkpoint_unit(model: str, checkpoint: int) -> str:
@@ -65,3 +24,85 @@ def checkpoint_unit(model: str, checkpoint: int) -> str:
 def hypothesis_unit(hypothesis: str) -> str:
     """The unit of one hypothesis' annotations."""
     return f"hypothesis={hypothesis}"
+
+
+def score_unit(hypothesis: str, model: str, checkpoint: int) -> str:
+    """The unit of one hypothesis' scores of one checkpoint."""
+    return f"{hypothesis_unit(hypothesis)}/{checkpoint_unit(model, checkpoint)}"
+
+
+def _one(experiment: Experiment, imported: ImportedModel | None) -> list[str]:  # noqa: ARG001
+    return [WHOLE]
+
+
+def _checkpoints(experiment: Experiment, imported: ImportedModel | None) -> list[str]:
+    models, checkpoints = experiment.models(imported), experiment.dumped_checkpoints
+    return [checkpoint_unit(model.name, checkpoint) for model in models for checkpoint in checkpoints]
+
+
+def _hypotheses(experiment: Experiment, imported: ImportedModel | None) -> list[str]:  # noqa: ARG001
+    return [hypothesis_unit(name) for name in experiment.score.hypotheses]
+
+
+def _scores(experiment: Experiment, imported: ImportedModel | None) -> list[str]:
+    checkpoints = _checkpoints(experiment, imported)
+    return [f"{hypothesis}/{unit}" for hypothesis in _hypotheses(experiment, imported) for unit in checkpoints]
+
+
+def _sized(experiment: Experiment, imported: ImportedModel | None) -> list[str]:
+    return [] if imported or experiment.task.name in UNSIZED_TASKS else [WHOLE]
+
+
+def _sampled(experiment: Experiment, imported: ImportedModel | None) -> list[str]:  # noqa: ARG001
+    return [WHOLE] if experiment.sample.length else []
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """What is known of a stage without doing it."""
+
+    name: str  # a verb: of the job, of its folder in `_meta`, and on the command line
+    help: str  # one line for `unrolled --help`
+    tables: tuple[str, ...]  # that it writes; checkpoints are files rather than a table
+    reads: tuple[str, ...]  # the stages whose output it reads
+    units: Units = _one  # that a complete run has published
+
+
+SPECS = (
+    StageSpec("generate", "make the sequences", ("runs", "steps", "documents"), ()),
+    StageSpec("train", "train every model of the grid", ("models", "metrics", "checkpoints"), ("generate",)),
+    StageSpec(
+        "dump",
+        "write every signal of every neuron at every step",
+        ("activations", "predictions"),
+        ("generate", "train"),
+        _checkpoints,
+    ),
+    StageSpec("annotate", "work out each hypothesis at every step", ("annotations",), ("generate",), _hypotheses),
+    StageSpec("score", "measure every neuron against each hypothesis", ("scores",), ("dump", "annotate"), _scores),
+    StageSpec("extrapolate", "ask for sizes beyond training", ("extrapolation",), ("train",), _sized),
+    StageSpec("sample", "let every checkpoint write", ("samples",), ("train",), _sampled),
+)
+STAGES = tuple(spec.name for spec in SPECS)
+TABLES_OF = {spec.name: spec.tables for spec in SPECS}
+
+
+def stage_and_readers(stage: str) -> tuple[str, ...]:
+    """What must be made again when a stage is: the stage itself, and all that read what it wrote, in order."""
+    again = {stage}
+    for spec in SPECS:
+        if again & set(spec.reads):
+            again.add(spec.name)
+    return tuple(name for name in STAGES if name in again)
+
+
+def stage_of(path: str) -> str:
+    """The stage that writes an object, by its path below the root."""
+    table = path.split("/", maxsplit=1)[0]
+    return next(spec.name for spec in SPECS if table in spec.tables)
+
+
+def expected_units(stage: str, run: RunRecord) -> list[str]:
+    """The units that a complete run has published for a stage."""
+    spec = next(spec for spec in SPECS if spec.name == stage)
+    return spec.units(Experiment.model_validate(run.experiment), run.imported)

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
 
-from jobs.context import Run, find_run
-from jobs.run import STAGES, run_stages
+from jobs.main_path import STAGES, run_stages
+from jobs.run.context import Run
+from jobs.run.opening import open_run
 from jobs.runners.local import LocalRunner
 from pipeline.storage.folder import Folder
 from schemas.parse import parse_experiment
@@ -54,7 +55,7 @@ def tiny_run(root: Path | str, **sections: Mapping[str, object]) -> Run:
     document: dict[str, Any] = dict(TINY)
     for name, changes in sections.items():
         document[name] = changes if "name" in changes else {**document[name], **changes}
-    return find_run(parse_experiment(document, "tiny"), str(root))
+    return open_run(parse_experiment(document, "tiny"), str(root))
 
 
 def do_all(run: Run) -> int:

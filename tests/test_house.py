@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.experiment_file import load_experiment, shipped_experiments
+from jobs.run.experiment_file import load_experiment, shipped_experiments
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.queries.question import questions
 from schemas import TABLES
@@ -46,7 +46,7 @@ def test_the_median_file_is_short() -> None:
 
 def test_the_main_path_is_read_in_ten_minutes() -> None:
     story = [
-        "jobs/run.py",
+        "jobs/main_path.py",
         "pipeline/tasks/counting.py",
         "pipeline/models/cells.py",
         "pipeline/dumping/unroll.py",

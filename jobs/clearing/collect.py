@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from jobs.clearing.removable import DATA, HALF_REMOVED, Removable, removable, run_of
 from jobs.clearing.remove import run_places
-from jobs.lease import Lease, is_held
+from jobs.driver.lease import Lease, is_held
 from pipeline.queries.catalog import read_catalog
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY

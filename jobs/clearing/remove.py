@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from jobs.clearing.removable import DATA
-from jobs.lease import Lease
+from jobs.driver.lease import Lease
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import MANIFEST, run_folder
 from schemas.errors import LeaseError

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pipeline
 from jobs.commands.output import print_json, print_table
 from jobs.commands.runs import resolve_run
-from jobs.progress import Progress
+from jobs.process.progress import Progress
 from pipeline.queries.audit.dumps import find_dumps
 from pipeline.queries.lake import Lake
 from schemas.errors import AuditError

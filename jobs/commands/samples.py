@@ -11,10 +11,10 @@ import torch
 import pipeline
 from jobs.commands.output import print_json, wants_colour
 from jobs.commands.runs import resolve_run
-from jobs.context import Run, whole_root
 from jobs.dump_module import dump_live
-from jobs.generate import document_shards
-from jobs.train import read_model
+from jobs.run.context import Run
+from jobs.run.opening import recorded_run
+from jobs.run.reading import document_shards, read_model
 from pipeline.annotation.lexing import language_of
 from pipeline.queries.lake import Lake
 from pipeline.rendering.terminal import printable
@@ -22,7 +22,7 @@ from pipeline.sampling.rows import sample_rows
 from pipeline.storage.manifests import read_run
 from pipeline.storage.shards import read_shards
 from schemas.errors import UsageError, unknown
-from schemas.experiment import Drawing, Experiment
+from schemas.experiment import Drawing
 
 DIM, PLAIN = "\033[2m", "\033[0m"
 
@@ -46,9 +46,8 @@ def sample(options: argparse.Namespace) -> None:
 
 def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
     """The rows of what is written now."""
-    record = read_run(lake.folder, run)
-    experiment = Experiment.model_validate(record.experiment)
-    begun = Run(whole_root(options.root), experiment, record.inputs, record.imported)
+    begun = recorded_run(read_run(lake.folder, run), options.root)
+    experiment = begun.experiment
     model = _one("model", options.model, [spec.name for spec in begun.models], begun.models[0].name)
     kept = list(experiment.kept_checkpoints)
     checkpoint = _one("checkpoint", options.checkpoint, kept, kept[-1])
@@ -80,9 +79,10 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
 def _language(run: Run) -> str:
     """What hypotheses about code read a model's own texts as: the language of most probe documents."""
     language = run.experiment.score.language
-    if language != "auto" or not run.text:
+    documents = document_shards(run, "probe")
+    if language != "auto" or not documents:
         return language
-    names = read_shards(run.folder, document_shards(run, "probe"), ["name"])["name"].to_pylist()
+    names = read_shards(run.folder, documents, ["name"])["name"].to_pylist()
     return Counter(map(language_of, names)).most_common(1)[0][0]
 
 

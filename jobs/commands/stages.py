@@ -6,19 +6,18 @@ from pathlib import Path
 
 import torch
 
-from jobs.annotate import check_language
-from jobs.answer import print_answer
+from jobs.commands.answer import print_answer
 from jobs.commands.output import print_table
-from jobs.context import Run, find_run
-from jobs.cost import cost_table
-from jobs.defined import check_hypotheses
-from jobs.experiment_file import code_folder, load_experiment, network_experiment
-from jobs.memory import keep_freed_memory
-from jobs.placement import HERE, Placement, parse_gpus, parse_together
-from jobs.run import STAGES, run_stages
+from jobs.main_path import STAGES, run_stages
+from jobs.plan.cost import cost_table
+from jobs.process.memory import keep_freed_memory
+from jobs.run.context import Run
+from jobs.run.defined import check_hypotheses, check_language
+from jobs.run.experiment_file import code_folder, load_experiment, network_experiment
+from jobs.run.opening import open_run
+from jobs.run.placement import HERE, Placement, parse_gpus, parse_together
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
-from jobs.texts import text_lines
 from schemas.errors import UsageError
 from schemas.experiment import Experiment
 from schemas.redact import redact
@@ -73,29 +72,29 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
         only = NAMES[: NAMES.index("dump") + 1]
     check_hypotheses(experiment)  # before anything is written
     keep_freed_memory()
-    found = find_run(experiment, options.root, code_folder(options.experiment), _placement(options))
-    check_language(found)
+    run = open_run(experiment, options.root, code_folder(options.experiment), _placement(options))
+    check_language(run)
     if options.plan:
-        print_table(cost_table(found, only, 1 if options.runner == "local" else options.workers))
-        return found
-    _tell(f"{found.id} in {options.root}")
+        print_table(cost_table(run, only, 1 if options.runner == "local" else options.workers))
+        return run
+    _tell(f"{run.id} in {options.root}")
     if {"generate", "train"} & set(only):
-        _tell_corpus(found)
+        _tell_corpus(run)
     with _runner(options) as runner:
-        published = run_stages(found, runner, only, options.replace, _tell, wait=options.wait)
+        published = run_stages(run, runner, only, options.replace, _tell, wait=options.wait)
     if not published:
-        _tell(f"nothing to do: {found.id} has all of {', '.join(only)} already")
-    return found
+        _tell(f"nothing to do: {run.id} has all of {', '.join(only)} already")
+    return run
 
 
 def _tell_corpus(run: Run) -> None:
     """What there is to learn from, before anything is learnt."""
-    if run.text:
-        for line in text_lines(run.survey(), run.division()):
-            _tell(line)
-        if not run.imported:  # a network brings its own
-            characters = "".join(run.vocabulary().characters)
-            _tell(f"vocabulary: {len(characters)} characters {characters!r}")
+    lines = run.source.description()
+    for line in lines:
+        _tell(line)
+    if lines and not run.network:  # a network brings its own vocabulary
+        characters = "".join(run.vocabulary().characters)
+        _tell(f"vocabulary: {len(characters)} characters {characters!r}")
     train, training = run.experiment.corpus.train, run.experiment.training
     if not training.truncate and 0 < train < training.batch_size:
         told = f"fewer than training.batch_size = {training.batch_size}: each batch is all of them"

@@ -25,10 +25,10 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from jobs.interruption import adopt_orphans
-from jobs.memory import keep_freed_memory
+from jobs.process.interruption import adopt_orphans
+from jobs.process.memory import keep_freed_memory
+from jobs.process.secrets import hide_secrets_in_logs
 from jobs.runners.base import Needs, OutOfMemory, Plan, Ticket, WorkerLost
-from jobs.secrets import hide_secrets_in_logs
 from schemas.errors import UsageError
 from schemas.redact import is_secret_name
 

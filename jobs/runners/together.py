@@ -13,9 +13,9 @@ from ray.train import RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig, TorchTrainer
 from torch.distributed import DistError
 
-from jobs.placement import Placement
+from jobs.process.secrets import hide_secrets_in_logs
+from jobs.run.placement import Placement
 from jobs.runners.base import Plan, WorkerLost
-from jobs.secrets import hide_secrets_in_logs
 from pipeline.training.share import Share
 
 PATIENCE = 300  # seconds that a worker waits for the others before it gives them up as lost

@@ -8,7 +8,7 @@ A shard ends where a document does.
 
 import base64
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import NamedTuple
@@ -99,12 +99,12 @@ def plan_pieces(survey: Survey, division: Division, window: int) -> tuple[list[T
 
 
 class Shard(NamedTuple):
-    """A shard's rows of `steps` and of `documents`."""
+    """A shard's rows of `steps`, and of a text its rows of `documents`."""
 
     split: str
     number: int
     steps: pa.Table
-    documents: pa.Table
+    documents: pa.Table | None = None
 
 
 def steps_of(survey: Survey, division: Division, window: int) -> np.ndarray:
@@ -218,8 +218,3 @@ def _packed(splits: np.ndarray) -> str:
 def _unpacked(splits: str) -> list[int]:
     codes: list[int] = np.frombuffer(zlib.decompress(base64.b85decode(splits)), np.int8).tolist()
     return codes
-
-
-def piece_of(arguments: Mapping[str, object]) -> TextPiece:
-    """A piece from the plain values that it travels as."""
-    return TextPiece.model_validate(arguments)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import pipeline
-from jobs.memory import keep_freed_memory
+from jobs.process.memory import keep_freed_memory
 from pipeline.capturing import methods, workspace
 from pipeline.models import cells
 from pipeline.models.recurrent_lm import layer_weights

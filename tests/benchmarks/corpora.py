@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from jobs.context import find_run
-from jobs.generate import read_sequences
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.opening import open_run
+from jobs.run.reading import read_sequences
 from jobs.runners.local import LocalRunner
 from pipeline.models.recurrent_lm import make_model
 from pipeline.training.trainer import Trainer
@@ -116,11 +116,11 @@ def _in_fresh_process(stage: str, folder: str, updates: int) -> tuple[float, flo
 
 def _work(stage: str, folder: str, updates: int) -> None:
     root = f"{folder}/lake"
-    found = find_run(_experiment(folder), root) if stage != "survey" else None
+    found = open_run(_experiment(folder), root) if stage != "survey" else None
     imported, begun, peak = _anonymous(), time.perf_counter(), Peak()
     with peak:
         if found is None:
-            find_run(_experiment(folder), root)
+            open_run(_experiment(folder), root)
         elif stage == "generate":
             run_stages(found, LocalRunner(), ["generate"])
         else:

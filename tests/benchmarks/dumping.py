@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from jobs.memory import keep_freed_memory
+from jobs.process.memory import keep_freed_memory
 from pipeline.dumping.precision import MANTISSA_BITS
 from pipeline.dumping.unroll import BLOCK_STEPS, Block, unroll
 from pipeline.models.recurrent_lm import RecurrentLM

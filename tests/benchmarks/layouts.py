@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 
-from jobs.dump import LEVELS
+from jobs.stages.dump import LEVELS
 from pipeline.dumping.precision import MANTISSA_BITS, round_mantissa
 from pipeline.dumping.rows import TILE_NEURONS
 from pipeline.dumping.unroll import BLOCK_STEPS, unroll

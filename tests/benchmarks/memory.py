@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from jobs.context import find_run
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.opening import open_run
 from jobs.runners.local import LocalRunner
 from schemas.experiment import Experiment
 from tests.benchmarks.measure import Theme, number, ratios, spread
@@ -44,7 +44,7 @@ def run(*, quick: bool) -> Theme:
     peaks: dict[int, list[float]] = {count: [] for count in sizes.shards}
     with tempfile.TemporaryDirectory() as root:
         for count in sizes.shards:
-            run_stages(find_run(_experiment(sizes, count), root), LocalRunner(), ["generate", "train"])
+            run_stages(open_run(_experiment(sizes, count), root), LocalRunner(), ["generate", "train"])
         for _ in range(sizes.rounds):
             for count in sizes.shards:
                 imported, peak = _dump_in_fresh_process(root, count, quick=quick)
@@ -96,7 +96,7 @@ def _dump(root: str, shards: int, size: str) -> None:
     """What the fresh process does; an earlier dump of the same run is made again."""
     imported = _peak()
     experiment = _experiment(QUICK if size == "quick" else FULL, shards)
-    run_stages(find_run(experiment, root), LocalRunner(), ["dump"], replace="dump")
+    run_stages(open_run(experiment, root), LocalRunner(), ["dump"], replace="dump")
     print(json.dumps([imported, _peak()]))
 
 

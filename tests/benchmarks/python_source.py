@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import torch
 
-from jobs.context import Run, find_run
-from jobs.generate import some_rows
+from jobs.run.context import Run
+from jobs.run.opening import open_run
 from pipeline.corpus.rows import sequences_of
 from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from pipeline.tasks.sequences import Sequences
@@ -51,7 +51,7 @@ def python_source(
 
 @cache
 def _found(experiment: str) -> Run:
-    return find_run(Experiment.model_validate_json(experiment), "memory")
+    return open_run(Experiment.model_validate_json(experiment), "memory")
 
 
 def vocabulary_of(experiment: Experiment) -> Vocabulary:
@@ -62,7 +62,7 @@ def vocabulary_of(experiment: Experiment) -> Vocabulary:
 def read_split(experiment: Experiment, split: str) -> Sequences:
     """A split's sequences as a stage would read them, made in memory."""
     run = _found(experiment.model_dump_json())
-    return sequences_of(some_rows(run, run.vocabulary(), split, getattr(experiment.corpus, split)))
+    return sequences_of(run.source.first_rows(split, getattr(experiment.corpus, split), run.vocabulary()))
 
 
 def first_model(experiment: Experiment) -> RecurrentLM:

@@ -13,8 +13,8 @@ from statistics import mean
 from typing import NamedTuple
 
 import pipeline
-from jobs.context import find_run
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.opening import open_run
 from jobs.runners.local import LocalRunner
 from pipeline.queries.lake import Lake
 from schemas.signals import CELL_SIGNALS
@@ -112,7 +112,7 @@ def run(*, quick: bool) -> Theme:
 def _make_lake(root: str, sizes: Sizes) -> None:
     corpus = {"train": sizes.train, "valid": VALID, "probe": sizes.probe}
     experiment = python_source(sizes.network, corpus, {"steps": sizes.updates, "evaluations": 1})
-    run_stages(find_run(experiment, root), LocalRunner(), ["generate", "train", "dump"])
+    run_stages(open_run(experiment, root), LocalRunner(), ["generate", "train", "dump"])
 
 
 def _questions(sizes: Sizes) -> list[Question]:

@@ -16,8 +16,8 @@ from statistics import median
 from typing import NamedTuple
 
 import pipeline
-from jobs.context import find_run
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.opening import open_run
 from jobs.runners.local import LocalRunner
 from pipeline.queries.engine import SETTING
 from pipeline.queries.lake import Lake
@@ -88,7 +88,7 @@ def _make_lake(root: str, sizes: Sizes) -> str:
         {"steps": sizes.updates, "evaluations": 1},
         score={"hypotheses": ["line_position"]},
     )
-    made = find_run(experiment, root)
+    made = open_run(experiment, root)
     run_stages(made, LocalRunner(), STAGES)
     return made.id
 

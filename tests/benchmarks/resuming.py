@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+from pydantic import BaseModel
 
-from jobs.context import Run, begin_run, find_run
-from jobs.publish import Piece, Stage, Unit, publish
+from jobs.driver.publish import publish
+from jobs.driver.stage import Piece, Stage, Unit, each
+from jobs.run.context import Run
+from jobs.run.opening import begin_run, open_run
 from jobs.runners.local import LocalRunner
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import record_path, unit_folder
@@ -70,6 +73,12 @@ def run(*, quick: bool) -> Theme:
     )
 
 
+class Number(BaseModel):
+    """A piece."""
+
+    piece: int
+
+
 def _count(proxy: Requests, counts: list[int]) -> None:
     counts.append(len(proxy.take()))
 
@@ -86,18 +95,17 @@ def _measured(root: str, shards: int, between: Callable[[], object] = lambda: No
     return found
 
 
-def _finished(root: str, shards: int) -> tuple[Run, Stage]:
+def _finished(root: str, shards: int) -> tuple[Run, Stage[Number]]:
     """A run that has all of a stage's shards and records, put there without care, and no manifest."""
     experiment = parse_experiment({"name": "resuming", "task": {"name": "counting", "maximum": 4}}, "resuming")
-    run = find_run(experiment, root)
+    run = open_run(experiment, root)
     begin_run(run)
-    pieces: list[dict[str, object]] = [{"piece": index} for index in range(shards)]
-    unit = Unit(WHOLE, {}, [], pieces)
+    unit = Unit(WHOLE, {}, [], [Number(piece=index) for index in range(shards)])
 
-    def refuse(piece: Piece) -> list[StoredObject]:
+    def refuse(piece: Piece[Number]) -> list[StoredObject]:
         raise AssertionError(piece)
 
-    stage = Stage("annotate", lambda _: [unit], refuse, measure="shards")
+    stage = Stage("annotate", lambda _: [unit], each(refuse), measure="shards")
     plan = unit.plan(run, stage.name)
     folder = run.folder
     folder.create(f"{unit_folder(run.id, stage.name, WHOLE)}/plan.json", seal(plan))

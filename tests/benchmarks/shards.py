@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.ahead import Ahead
-from jobs.dump import LEVELS, append_block
+from jobs.process.ahead import Ahead
+from jobs.stages.dump import LEVELS, append_block
 from pipeline.dumping.audit import Audit
 from pipeline.dumping.unroll import Block
 from pipeline.storage.folder import Folder

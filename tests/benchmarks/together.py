@@ -4,9 +4,10 @@ import tempfile
 from dataclasses import replace
 from typing import NamedTuple
 
-from jobs.context import Run, find_run
-from jobs.placement import Placement
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.context import Run
+from jobs.run.opening import open_run
+from jobs.run.placement import Placement
 from jobs.runners.local import LocalRunner
 from jobs.runners.ray import RayRunner
 from pipeline.storage.shards import read_shards
@@ -61,7 +62,7 @@ def _speed(sizes: Sizes, root: str, way: str) -> float:
         {"train": 4_000, "valid": 32, "probe": 1},
         {"steps": 2 * sizes.updates, "evaluations": 2, "batch_size": sizes.batch},
     )
-    job = replace(find_run(experiment, root), placement=Placement(together=WAYS[way]))
+    job = replace(open_run(experiment, root), placement=Placement(together=WAYS[way]))
     run_stages(job, LocalRunner(), ["generate"])
     if WAYS[way] is None:
         run_stages(job, LocalRunner(), ["train"])

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
-from jobs.context import Run, find_run
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.context import Run
+from jobs.run.opening import open_run
 from jobs.runners.local import LocalRunner
 from jobs.runners.ray import RayRunner
 from schemas.experiment import Experiment
@@ -37,7 +38,7 @@ def run(*, quick: bool) -> Theme:
     times: dict[str, list[float]] = {HELD: [], ONE: [], TWO: []}
     digests: set[tuple[str, ...]] = set()
     with tempfile.TemporaryDirectory() as root:
-        job = find_run(_experiment(sizes), root)
+        job = open_run(_experiment(sizes), root)
         run_stages(job, LocalRunner(), ["generate", "train"])
         for turn in range(sizes.rounds):
             for side in list(times)[:: 1 if turn % 2 else -1]:

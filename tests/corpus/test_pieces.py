@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.corpus import pieces as room
-from pipeline.corpus.pieces import Shard, piece_of, plan_pieces, text_shards
+from pipeline.corpus.pieces import Shard, TextPiece, plan_pieces, text_shards
 from pipeline.corpus.survey import Division, Survey, Surveyor, divide
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.corpus import SPLITS, Document
@@ -38,7 +38,7 @@ def planned(documents: list[Document], window: int, each: int = 2) -> tuple[Surv
 
 def shards(documents: list[Document], window: int, each: int = 2) -> Iterator[Shard]:
     for piece in plan_pieces(*planned(documents, window, each), window)[0]:
-        travelled = piece_of(piece.model_dump(mode="json"))
+        travelled = TextPiece.model_validate(piece.model_dump(mode="json"))
         here = documents[each * piece.sources[0] : each * piece.sources[1]]
         yield from text_shards(here, travelled, window, VOCABULARY)
 
@@ -89,7 +89,8 @@ def test_a_target_is_the_next_character_of_the_sequence() -> None:
 def test_documents_that_changed_since_the_plan_are_noticed() -> None:
     documents = texts(12)
     piece = plan_pieces(*planned(documents, 5), 5)[0][0]
-    planned_names = {name for shard in shards(documents, 5) for name in shard.documents["name"].to_pylist()}
+    tables = [shard.documents for shard in shards(documents, 5) if shard.documents is not None]
+    planned_names = {name for table in tables for name in table["name"].to_pylist()}
     used = next(d for d in documents if d.name in planned_names)
     other = [d._replace(text=d.text.replace(d.text[0], "7")) if d is used else d for d in documents]
     for changed in (documents[1:], other, documents[:1]):

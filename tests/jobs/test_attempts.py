@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.attempts import LIMITS, Attempts, Cause, Limits, cause_of
+from jobs.driver.attempts import LIMITS, Attempts, Cause, Limits, cause_of
 from jobs.runners.base import DeviceLost, Needs, OutOfMemory, Plan, Ticket, WorkerLost
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 

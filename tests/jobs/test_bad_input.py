@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.__main__ import main
-from jobs.context import Run
+from jobs.run.context import Run
 from tests.conftest import tree
 
 BAD: list[tuple[list[str], str]] = [

@@ -7,9 +7,9 @@ import pytest
 
 import pipeline
 from jobs.__main__ import main
-from jobs.context import find_run
-from jobs.experiment_file import load_experiment
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.experiment_file import load_experiment
+from jobs.run.opening import open_run
 from jobs.runners.local import LocalRunner
 from jobs.runners.ray import RayRunner
 from tests.conftest import digests
@@ -93,7 +93,7 @@ def test_the_pieces_of_a_text_may_be_made_by_any_number_of_workers(
     monkeypatch.setattr("pipeline.corpus.pieces.SEQUENCES_PER_SHARD", 100)
     settings = ['task.files=["{stdlib}/[a-d]*.py"]', "corpus.valid=20", "corpus.probe=20"]
     experiment = load_experiment("python_source-small", settings)
-    runs = [find_run(experiment, str(tmp_path / name)) for name in ("alone", "by_two")]
+    runs = [open_run(experiment, str(tmp_path / name)) for name in ("alone", "by_two")]
     run_stages(runs[0], LocalRunner(), ["generate"])
     with RayRunner(2) as runner:
         run_stages(runs[1], runner, ["generate"])

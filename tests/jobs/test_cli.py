@@ -15,7 +15,7 @@ import pytest
 from jobs.__main__ import main
 from jobs.commands.parser import make_parser
 from jobs.commands.runs import match_run
-from jobs.context import Run
+from jobs.run.context import Run
 from schemas.errors import UsageError
 from tests.conftest import do_all, tiny_run
 from tests.jobs.toml_of import write_toml

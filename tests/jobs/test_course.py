@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from jobs import train
-from jobs.context import Run
-from jobs.placement import Placement, parse_gpus, parse_together
-from jobs.publish import Piece
-from jobs.run import run_stages
+from jobs.driver.stage import Piece
+from jobs.main_path import run_stages
+from jobs.run.context import Run
+from jobs.run.placement import Placement, parse_gpus, parse_together
 from jobs.runners.local import LocalRunner
+from jobs.stages import train
 from pipeline.training.trainer import Trainer
 from schemas.errors import UsageError
 from tests.conftest import digests, tiny_run
@@ -30,7 +30,7 @@ def test_a_state_in_the_middle_of_a_span_loses_nothing(tmp_path: Path, monkeypat
     straight = trained(tiny_run(tmp_path / "straight", model=ONE, training=training))
     monkeypatch.setattr("jobs.course.STRETCH_SECONDS", 0.0)  # a look at the clock after every update
     run = tiny_run(tmp_path / "killed", model=ONE, training=training)
-    run = Run(run.root, run.experiment, run.inputs, placement=Placement(save_minutes=0.0))
+    run = replace(run, placement=Placement(save_minutes=0.0))
     spans: list[tuple[int, int]] = []
     advance = Trainer.advance
 
@@ -86,7 +86,7 @@ def test_what_a_group_has_trained_on_gpus_is_published_without_one(
     run = tiny_run(tmp_path, model=ONE)
     run_stages(run, LocalRunner(), ["generate"])
     plan = train.units(run)[0].plan(run, "train")
-    piece = Piece(run, "train", plan.unit, 0, plan.fingerprint, run.models[0].model_dump(), 1.0)
+    piece = Piece(run, "train", plan.unit, 0, plan.fingerprint, run.models[0], 1.0)
     alone = train.work(piece)
     asked: list[Placement] = []
     monkeypatch.setattr("jobs.runners.together.call_together", lambda _, __, placement: asked.append(placement))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.experiment_file import load_experiment
+from jobs.run.experiment_file import load_experiment
 from schemas.task_settings import TextSettings
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jobs.__main__ import main
 from jobs.clearing.removable import removable, run_of
 from jobs.clearing.remove import removal_order, run_objects
-from jobs.context import Run
-from jobs.lease import Lease
+from jobs.driver.lease import Lease
+from jobs.run.context import Run
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.storage.folder import Folder
 from tests.conftest import do_all, tiny_run

@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from jobs.__main__ import main
-from jobs.context import Run
+from jobs.run.context import Run
 from tests.conftest import REPOSITORY, digests
 from tests.jobs.stopping import QUERIES, running, wait_for
 from tests.jobs.toml_of import write_toml
@@ -23,7 +23,7 @@ LOCAL, RAY = ["--runner", "local"], ["--workers", "2"]
 # A command that never listens: what must hold of any.
 DEAF = """
 import time
-from jobs import interruption
+from jobs.process import interruption
 
 def deaf():
     told = False
@@ -60,7 +60,7 @@ def test_a_signal_that_another_handler_took_ends_with_its_code(
         raise SystemExit(code)
 
     monkeypatch.setattr("jobs.__main__._do", taken)
-    monkeypatch.setattr("jobs.interruption._descendants", set)
+    monkeypatch.setattr("jobs.process.interruption._descendants", set)
     monkeypatch.setattr("os._exit", leave)
     with pytest.raises(SystemExit):
         main(["runs"])

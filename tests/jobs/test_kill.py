@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.context import Run
+from jobs.run.context import Run
 from pipeline.storage.folder import Folder
 from tests.conftest import STAGE_NAMES, digests, do_all, tiny_run
 from tests.jobs.toml_of import write_toml

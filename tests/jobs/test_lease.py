@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from jobs import lease as lease_module
-from jobs.lease import Lease, is_held
+from jobs.driver import lease as lease_module
+from jobs.driver.lease import Lease, is_held
 from pipeline.storage.folder import Folder
 from schemas.errors import LeaseError
 from tests.conftest import REPOSITORY
@@ -109,7 +109,7 @@ def test_of_many_that_find_a_dead_driver_one_takes_over(folder: Folder, elsewher
 @pytest.mark.slow
 def test_a_killed_driver_of_this_machine_is_noticed_at_once(folder: Folder) -> None:
     script = (
-        "import time; from jobs.lease import Lease; from pipeline.storage.folder import Folder\n"
+        "import time; from jobs.driver.lease import Lease; from pipeline.storage.folder import Folder\n"
         f"Lease(Folder({folder.root!r}), {RUN!r}).__enter__(); print('held', flush=True); time.sleep(60)"
     )
     driver = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=REPOSITORY)

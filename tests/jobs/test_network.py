@@ -14,12 +14,12 @@ from torch import nn
 
 import pipeline
 from jobs.__main__ import main
-from jobs.context import find_run
 from jobs.dump_module import dump_module
-from jobs.experiment_file import load_experiment
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.experiment_file import load_experiment
+from jobs.run.opening import open_run
+from jobs.run.reading import read_model
 from jobs.runners.ray import RayRunner
-from jobs.train import read_model
 from pipeline.models.network import logits_of
 from schemas.errors import UsageError
 from tests.conftest import STAGE_NAMES, digests, tree
@@ -120,7 +120,7 @@ def test_plan_and_help_say_what_there_is_to_do(folder: Path, capsys: pytest.Capt
 def test_the_lake_needs_no_file_from_outside_but_the_code(folder: Path) -> None:
     module = write_stranger(folder, "tied").eval()
     write_experiment(folder, factory="tied")
-    run = find_run(load_experiment("stranger.toml"), "lake", str(folder))
+    run = open_run(load_experiment("stranger.toml"), "lake", str(folder))
     assert main(["dump", "stranger.toml", "--runner", "local", "--root", "lake"]) == 0
     for name in ("weights.safetensors", "weights.pt", "vocabulary.json", "corpus.txt"):
         Path(name).unlink()
@@ -138,7 +138,7 @@ def test_other_weights_or_another_vocabulary_are_another_run(folder: Path) -> No
     path = str(write_experiment(folder))
 
     def run_id() -> str:
-        return find_run(load_experiment(path), "lake", str(folder)).id
+        return open_run(load_experiment(path), "lake", str(folder)).id
 
     first = run_id()
     other = folder / "elsewhere"
@@ -160,12 +160,13 @@ def test_other_weights_or_another_vocabulary_are_another_run(folder: Path) -> No
 
 def test_files_that_change_while_a_run_goes_on_are_noticed(folder: Path) -> None:
     write_stranger(folder)
-    run = find_run(load_experiment(str(write_experiment(folder))), "lake", str(folder))
+    run = open_run(load_experiment(str(write_experiment(folder))), "lake", str(folder))
     tensors = load_file("weights.safetensors")
     tensors["readout.bias"] += 1
     save_file(tensors, "weights.safetensors")
-    with pytest.raises(UsageError, match="the network of stranger has changed since the run began"):
-        run.network()
+    assert run.network
+    with pytest.raises(UsageError, match="the network stranger:make has changed since the run began"):
+        run.network.open()
     Path("vocabulary.json").write_text(json.dumps(list(CHARACTERS[::-1])))
     with pytest.raises(UsageError, match=r"vocabulary\.json has changed since the run began"):
         run.vocabulary()
@@ -227,7 +228,7 @@ def test_ray_workers_import_the_package_from_the_files_folder(
     package = folder / "their code"
     package.mkdir()
     write_stranger(package)
-    run = find_run(load_experiment(str(write_experiment(package))), "on_ray", str(package))
+    run = open_run(load_experiment(str(write_experiment(package))), "on_ray", str(package))
     with RayRunner(workers=2) as runner:
         run_stages(run, runner, STAGE_NAMES)
     assert main(["dump", "their code/stranger.toml", "--runner", "local", "--root", "here"]) == 0

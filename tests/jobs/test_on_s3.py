@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from jobs.context import Run
+from jobs.run.context import Run
 from tests.jobs.toml_of import write_toml
 
 # `runs` and `metrics` hold a clock reading each.

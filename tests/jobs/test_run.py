@@ -8,12 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import pipeline
-from jobs.attempts import LIMITS, Attempts
-from jobs.context import Run, begin_run
-from jobs.publish import Piece, Stage, Unit, publish, replace_stage, work_piece
-from jobs.run import STAGES, run_stages
+from jobs.driver.attempts import LIMITS, Attempts
+from jobs.driver.publish import Call, publish, replace_stage, work_call
+from jobs.driver.stage import Piece, Stage, Unit, each
+from jobs.main_path import STAGES, run_stages
+from jobs.run.context import Run
+from jobs.run.opening import begin_run
+from jobs.run.texts import TextSource
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
 from jobs.runners.ray import RayRunner
@@ -189,20 +193,24 @@ def test_a_changed_object_stops_the_stage_that_reads_it(tmp_path: Path, victim: 
     assert not list(Path(run.root).glob(f"_meta/run=*/{stage}/**/manifest.json"))
 
 
+class Number(BaseModel):
+    n: int
+
+
 def test_failed_pieces_withhold_the_manifest_and_the_next_call_does_only_them(tmp_path: Path) -> None:
     run = tiny_run(tmp_path / "lake")
     run_stages(run, LocalRunner(), ["generate"])
     done: list[int] = []
     broken = {1, 3}
 
-    def work(piece: Piece) -> list[StoredObject]:
+    def work(piece: Piece[Number]) -> list[StoredObject]:
         if piece.index in broken:
             raise RuntimeError(f"piece {piece.index}")
         done.append(piece.index)
         return []
 
-    unit = Unit("whole", {}, [], [{"n": n} for n in range(5)])
-    stage = Stage("extrapolate", lambda _: [unit], work, measure="pieces")
+    unit = Unit("whole", {}, [], [Number(n=n) for n in range(5)])
+    stage = Stage("extrapolate", lambda _: [unit], each(work), measure="pieces")
     with pytest.raises(PiecesFailedError, match=r"2 of 5 pieces failed, the first with RuntimeError: piece 1"):
         publish(run, stage, LocalRunner())
     manifest = Path(run.root, f"_meta/run={run.id}/extrapolate/whole/manifest.json")
@@ -219,14 +227,14 @@ def test_a_shard_that_has_gone_withholds_the_manifest(tmp_path: Path) -> None:
     generate = STAGES[0]
     unit = generate.units(run)[0]
 
-    def work(piece: Piece) -> list[StoredObject]:
-        objects = generate.work(piece)
+    def work(piece: Piece[BaseModel]) -> list[StoredObject]:
+        (objects,) = generate.work([piece])
         Path(run.root, objects[0].path).unlink()
         return objects
 
     begin_run(run)
     with pytest.raises(StorageError, match=r"part-00000\.parquet has gone: type --replace generate"):
-        publish(run, Stage("generate", lambda _: [unit], work, measure="sequences"), LocalRunner())
+        publish(run, Stage("generate", lambda _: [unit], each(work), measure="sequences"), LocalRunner())
 
 
 def test_a_stage_by_itself_says_what_it_needs(tmp_path: Path) -> None:
@@ -258,8 +266,9 @@ def test_files_that_change_while_a_run_goes_on_are_noticed(tmp_path: Path) -> No
     assert pipeline.open(run.root).catalog.status[run.id] == "complete"
     (tmp_path / "a.py").write_text("print('d')\n" * 100)
     assert tiny_run(run.root, **small).id != run.id
+    assert isinstance(run.source, TextSource)
     with pytest.raises(UsageError, match="have changed since the run began"):
-        replace(run, surveyed=None).survey()
+        replace(run.source, surveyed=None).survey()
     begun = tiny_run(tmp_path / "other", **small)
     (tmp_path / "b.py").write_text("print('e')\n" * 100)
     with pytest.raises(UsageError, match="have changed since the run began"):
@@ -275,8 +284,8 @@ def test_a_zombies_pieces_of_another_plan_are_never_published(tmp_path: Path) ->
     dump = STAGES[2]
     unit = dump.units(exact)[0]
     old = unit.plan(exact, "dump")
-    zombie = Piece(exact, "dump", unit.name, 0, old.fingerprint, dict(unit.pieces[0]), 1.0)
-    work_piece(dump.work, zombie)
+    zombie = Piece(exact, "dump", unit.name, 0, old.fingerprint, unit.pieces[0], 1.0)
+    work_call(dump.work, Call((zombie,)))
     with pytest.raises(StorageError, match="changed from outside while it was made: type --replace dump"):
         run_stages(half, LocalRunner(), ["dump"])
     Path(exact.root, f"_meta/run={exact.id}/dump/{unit.name}/records/00000.json").unlink()

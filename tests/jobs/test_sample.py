@@ -7,7 +7,7 @@ import pytest
 
 import pipeline
 from jobs.__main__ import main
-from jobs.context import Run
+from jobs.run.context import Run
 from tests.conftest import do_all, tiny_run
 
 Capture = pytest.CaptureFixture[str]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.__main__ import main
-from jobs.secrets import hide_secrets_in_logs
+from jobs.process.secrets import hide_secrets_in_logs
 
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 ADDRESS = f"s3://{KEY}:{SECRET}@bucket"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.context import find_run
-from jobs.cost import cost_table
-from jobs.run import STAGES, run_stages
+from jobs.main_path import STAGES, run_stages
+from jobs.plan.cost import cost_table
+from jobs.run.opening import open_run
 from jobs.runners.local import LocalRunner
 from pipeline.storage.manifests import read_manifest
 from schemas.parse import parse_experiment
@@ -23,7 +23,7 @@ def test_a_dumps_rows_and_bytes_are_told_within_a_quarter(tmp_path: Path, is_tra
         "training": {"steps": 20, "evaluations": 1, "checkpoints": 2},
         "dump": {"sequences_per_shard": 120, "checkpoints": "all"},
     }
-    run = find_run(parse_experiment(document, "test"), str(tmp_path / "lake"))
+    run = open_run(parse_experiment(document, "test"), str(tmp_path / "lake"))
     if is_trained:
         run_stages(run, LocalRunner(), ["generate", "train"])
     (told,) = cost_table(run, ["dump"], 1).to_pylist()

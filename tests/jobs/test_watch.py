@@ -7,12 +7,12 @@ import pytest
 from matplotlib.image import imread
 from tensorboardX.proto.event_pb2 import Event
 
-from jobs.context import Run
-from jobs.placement import HERE, Placement
-from jobs.progress import Live, Progress
-from jobs.run import run_stages
+from jobs.driver.watch import TrainingWatch
+from jobs.main_path import run_stages
+from jobs.process.progress import Live, Progress
+from jobs.run.context import Run
+from jobs.run.placement import HERE, Placement
 from jobs.runners.local import LocalRunner
-from jobs.watch import TrainingWatch
 from pipeline.storage.folder import Folder
 from tests.conftest import tiny_run
 
@@ -21,7 +21,7 @@ from tests.conftest import tiny_run
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("watch")
     run = tiny_run(folder / "lake", model={"cell": ["lstm"], "layers": [1, 2]})
-    run = Run(run.root, run.experiment, run.inputs, placement=Placement(tensorboard=str(folder / "events")))
+    run = replace(run, placement=Placement(tensorboard=str(folder / "events")))
     run_stages(run, LocalRunner(), ["generate", "train"])
     return run
 

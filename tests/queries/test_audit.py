@@ -1,7 +1,7 @@
 """The audit: real dumps pass at every precision, and each planted fault is caught by the invariant it breaks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -14,8 +14,8 @@ import pytest
 from safetensors.numpy import load
 
 import pipeline
-from jobs.context import Run
-from jobs.run import run_stages
+from jobs.main_path import run_stages
+from jobs.run.context import Run
 from jobs.runners.local import LocalRunner
 from pipeline.dumping.precision import round_mantissa
 from pipeline.queries.audit import check
@@ -131,7 +131,7 @@ class Fault:
 def copy(dumped: Run, tmp_path: Path) -> Callable[[str], Fault]:
     """A model of the dumped run in a lake of its own, to be spoilt."""
     copytree(dumped.root, tmp_path / "lake")
-    return lambda model: Fault(Run(str(tmp_path / "lake"), dumped.experiment, dumped.inputs), model)
+    return lambda model: Fault(replace(dumped, root=str(tmp_path / "lake")), model)
 
 
 def with_column(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
@@ -297,7 +297,7 @@ def one_lstm(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture
 def lstm(one_lstm: Run, tmp_path: Path) -> Callable[[], Fault]:
     copytree(one_lstm.root, tmp_path / "lake")
-    return lambda: Fault(Run(str(tmp_path / "lake"), one_lstm.experiment, None), "lstm-1x5-seed0")
+    return lambda: Fault(replace(one_lstm, root=str(tmp_path / "lake")), "lstm-1x5-seed0")
 
 
 def test_a_shard_that_is_gone_or_torn_is_told(tmp_path: Path) -> None:

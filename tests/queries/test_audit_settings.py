@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 import pipeline
-from jobs.run import run_stages
+from jobs.main_path import run_stages
 from jobs.runners.local import LocalRunner
 from tests.conftest import tiny_run
 

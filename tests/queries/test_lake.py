@@ -10,9 +10,8 @@ import pytest
 import torch
 
 import pipeline
-from jobs.context import Run
-from jobs.generate import read_sequences
-from jobs.train import read_model
+from jobs.run.context import Run
+from jobs.run.reading import read_model, read_sequences
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, parse_question, questions
@@ -121,7 +120,7 @@ def test_a_query_reads_only_the_shards_of_its_run_model_and_layer(lake: Lake, ti
 
 
 def test_status_says_which_stage_is_missing(tmp_path: Path, tiny_lake: Run) -> None:
-    from jobs.run import run_stages
+    from jobs.main_path import run_stages
     from jobs.runners.local import LocalRunner
 
     run = tiny_run(tmp_path / "lake", model={"cell": ["rnn"], "layers": [1]})

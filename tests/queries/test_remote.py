@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipeline
-from jobs.context import Run
+from jobs.run.context import Run
 from pipeline.queries import engine, views
 from pipeline.queries.engine import describe_engine
 from pipeline.queries.lake import Lake

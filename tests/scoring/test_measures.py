@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from pipeline.scoring.measures import auc, pearson, ranks_of, spearman
-from pipeline.scoring.rows import score_rows
+from pipeline.scoring.rows import Asked, score_rows
 from schemas.scores import SCORES
 
 WHOLE = st.integers(-5, 5).map(float)
@@ -58,10 +59,31 @@ def test_a_constant_that_rounds_badly_has_no_correlation() -> None:
     assert np.isnan(pearson(signals, np.arange(7.0))).all()
 
 
+def rows_of(layer: int, signals: np.ndarray, values: np.ndarray, *, yes_no: bool) -> pa.Table:
+    return score_rows(layer, "cell_state", signals, {"it": Asked(values, yes_no=yes_no)})["it"]
+
+
+def test_hypotheses_that_are_scored_together_get_what_each_gets_alone() -> None:
+    """Two speak at the same steps, and share ranks; one speaks elsewhere."""
+    random = np.random.default_rng(0)
+    signals = random.normal(size=(30, 3)).astype(np.float32)
+    steps = np.arange(30.0)
+    hypotheses = {
+        "early": Asked(np.where(steps < 20, steps, np.nan), yes_no=False),
+        "late": Asked(np.where(steps >= 10, steps, np.nan), yes_no=False),
+        "early_too": Asked(np.where(steps < 20, steps % 2, np.nan), yes_no=True),
+    }
+    together = score_rows(2, "hidden_state", signals, hypotheses)
+    for name, hypothesis in hypotheses.items():
+        assert together[name].equals(score_rows(2, "hidden_state", signals, {name: hypothesis})[name])
+        assert set(together[name]["n"].to_pylist()) == {20}
+    assert set(together["early_too"]["measure"].to_pylist()) == {"pearson", "spearman", "auc"}
+
+
 def test_rows_leave_out_the_steps_where_nothing_is_said() -> None:
     signals = np.array([[1, 0.5], [2, 0.5], [3, 0.5], [99, 7]], np.float32)
     values = np.array([10.0, 20.0, 30.0, np.nan])
-    rows = score_rows(1, "cell_state", signals, values, yes_no=False)
+    rows = rows_of(1, signals, values, yes_no=False)
     assert rows.schema == SCORES.schema
     found = {(row["neuron"], row["measure"]): row for row in rows.to_pylist()}
     assert set(found) == {(0, "pearson"), (1, "pearson"), (0, "spearman"), (1, "spearman")}
@@ -73,8 +95,8 @@ def test_rows_leave_out_the_steps_where_nothing_is_said() -> None:
 
 def test_yes_no_hypotheses_get_an_auc_and_silent_ones_nothing() -> None:
     signals = np.array([[1], [2], [3]], np.float32)
-    rows = score_rows(0, "cell_state", signals, np.array([0.0, 1.0, 1.0]), yes_no=True)
+    rows = rows_of(0, signals, np.array([0.0, 1.0, 1.0]), yes_no=True)
     assert dict(zip(rows["measure"].to_pylist(), rows["value"].to_pylist(), strict=True))["auc"] == 1
-    silent = score_rows(0, "cell_state", signals, np.full(3, np.nan), yes_no=True)
+    silent = rows_of(0, signals, np.full(3, np.nan), yes_no=True)
     assert silent["value"].to_pylist() == [None] * 3
     assert set(silent["n"].to_pylist()) == {0}

@@ -8,74 +8,38 @@
 What is done is read from the lake, never remembered: running the same command again does what is missing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from jobs.attempts import LIMITS, Attempts, Limits
-from jobs.context import Run
-from jobs.progress import Progress, Watch
-from jobs.runners.base import Needs, Runner
+from jobs.driver.attempts import Attempts
+from jobs.driver.stage import Piece, Stage, Unit, Work
+from jobs.process.progress import Progress
+from jobs.run.context import Run
+from jobs.runners.base import Runner
 from pipeline.storage.manifests import MANIFEST, PLAN, Journal, read_plan, record_path, unit_folder
 from pipeline.storage.sealed import seal
 from pipeline.storage.shards import row_counts
 from schemas import FORMAT_VERSION
 from schemas.errors import PiecesFailedError, StorageError, UnrolledError, UsageError
-from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, Plan, Record, StoredObject
-from schemas.stages import READERS_OF, TABLES_OF
+from schemas.stages import TABLES_OF, stage_and_readers
 
 
 @dataclass(frozen=True)
-class Piece:
-    """The unit of planning, retry and resume: a few hundred bytes that say what to make."""
+class Call:
+    """The unit of attempts: pieces that are worked together."""
 
-    run: Run
-    stage: str
-    unit: str
-    index: int
-    fingerprint: str
-    arguments: dict[str, object]
-    size: float  # in the stage's unit of work, for the progress bar
+    pieces: tuple[Piece[Any], ...]
 
-
-@dataclass(frozen=True)
-class Unit:
-    """What is published as one: its settings, digests of what it reads, and the arguments of its pieces."""
-
-    name: str
-    settings: dict[str, object]
-    reads: Sequence[str]
-    pieces: Sequence[dict[str, object]]
-    sizes: Sequence[float] = ()
-
-    def plan(self, run: Run, stage: str) -> Plan:
-        """What is written before the first piece."""
-        identity = {"run": run.id, "stage": stage, "unit": self.name, "settings": self.settings}
-        return Plan(
-            stage=stage,
-            unit=self.name,
-            fingerprint=fingerprint({**identity, "reads": list(self.reads), "pieces": list(self.pieces)}),
-            settings=self.settings,
-            pieces=len(self.pieces),
-        )
+    @property
+    def size(self) -> float:
+        """Of all of them, in the stage's unit of work."""
+        return sum(piece.size for piece in self.pieces)
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A verb: how to plan its units, and how to work one piece."""
-
-    name: str
-    units: Callable[[Run], list[Unit]]
-    work: Callable[[Piece], list[StoredObject]]
-    measure: str  # what its progress counts
-    # Work that is visible in the lake before a piece is finished, for stages whose pieces take long.
-    live: Callable[[Run], Watch] | None = None
-    limits: Limits = LIMITS
-    needs: Callable[[Run], Needs] = lambda _: Needs()  # what a piece occupies of a cluster
-
-
-def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = lambda: None) -> int:
+def publish(run: Run, stage: Stage[Any], runner: Runner, watch: Callable[[], None] = lambda: None) -> int:
     """Bring every unit of a stage to its manifest; give the number of units that lacked it.
 
     `watch` is called now and then while pieces run, to raise when the work is no longer ours.
@@ -84,7 +48,7 @@ def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = 
     """
     journal = Journal(run.folder, run.id, stage.name)
     plans, manifests = journal.plans(), journal.manifests()
-    missing: list[tuple[Unit, Plan]] = []
+    missing: list[tuple[Unit[Any], Plan]] = []
     for unit in stage.units(run):
         plan = unit.plan(run, stage.name)
         _check_same(run, plan, plans.get(unit.name))
@@ -95,7 +59,8 @@ def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = 
     for _, plan in missing:
         if plan.unit not in plans:
             _write_plan(run, plan)
-    live = stage.live(run) if missing and stage.live and not run.imported else None
+
+    live = stage.live(run) if missing else None
     pieces = [piece for unit, plan in missing for piece in _missing_pieces(run, unit, plan, journal)]
     if pieces:
         total = sum(piece.size for piece in pieces)
@@ -109,18 +74,18 @@ def publish(run: Run, stage: Stage, runner: Runner, watch: Callable[[], None] = 
     return len(missing)
 
 
-def work_piece(work: Callable[[Piece], list[StoredObject]], piece: Piece) -> None:
-    """Work one piece and leave its record; runs in a worker."""
-    objects = work(piece)
-    record = Record(piece=piece.index, fingerprint=piece.fingerprint, objects=tuple(objects))
-    path = record_path(piece.run.id, piece.stage, piece.unit, piece.index)
-    piece.run.folder.create(path, seal(record))
+def work_call(work: Work[Any], call: Call) -> None:
+    """Work some pieces and leave the record of each as soon as it is done; runs in a worker."""
+    for piece, objects in zip(call.pieces, work(call.pieces), strict=True):
+        record = Record(piece=piece.index, fingerprint=piece.fingerprint, objects=tuple(objects))
+        path = record_path(piece.run.id, piece.stage, piece.unit, piece.index)
+        piece.run.folder.create(path, seal(record))
 
 
 def replace_stage(run: Run, stage: str) -> None:
     """Forget what a stage and its readers have published for a run. Manifests go first: what they list follows."""
     folder = run.folder
-    stages = READERS_OF[stage]
+    stages = stage_and_readers(stage)
     for name in stages:
         for path in folder.list(f"_meta/run={run.id}/{name}"):
             if path.endswith("/manifest.json"):
@@ -157,7 +122,7 @@ def _write_plan(run: Run, plan: Plan) -> None:
         _check_same(run, plan, read_plan(run.folder, run.id, plan.stage, plan.unit))
 
 
-def _missing_pieces(run: Run, unit: Unit, plan: Plan, journal: Journal) -> Iterable[Piece]:
+def _missing_pieces(run: Run, unit: Unit[Any], plan: Plan, journal: Journal) -> Iterable[Piece[Any]]:
     done = journal.done(unit.name)
     for index, arguments in enumerate(unit.pieces):
         if index not in done:
@@ -165,23 +130,38 @@ def _missing_pieces(run: Run, unit: Unit, plan: Plan, journal: Journal) -> Itera
             yield Piece(run, plan.stage, unit.name, index, plan.fingerprint, arguments, size)
 
 
+def _calls(stage: Stage[Any], pieces: Sequence[Piece[Any]]) -> list[Call]:
+    """The pieces in the order of the first of each key."""
+    by_key: dict[Hashable, list[Piece[Any]]] = {}
+    for piece in pieces:
+        by_key.setdefault(stage.key(piece), []).append(piece)
+    return [Call(tuple(alike)) for alike in by_key.values()]
+
+
 def _work(
-    run: Run, stage: Stage, runner: Runner, pieces: list[Piece], watch: Callable[[], None], progress: Progress
+    run: Run,
+    stage: Stage[Any],
+    runner: Runner,
+    pieces: Sequence[Piece[Any]],
+    watch: Callable[[], None],
+    progress: Progress,
 ) -> None:
-    failures: list[Exception] = []
-    having = runner.needing(stage.needs(run))
-    attempts = Attempts(having, partial(work_piece, stage.work), stage.limits, watch, progress.tell)
-    for piece, failure in attempts.make(pieces):
+    failed, failures = 0, []
+    runner = runner.needing(stage.needs(run))
+    attempts = Attempts(runner, partial(work_call, stage.work), stage.limits, watch, progress.tell)
+    for call, failure in attempts.make(_calls(stage, pieces)):
         if isinstance(failure, UnrolledError):
             raise failure
-        if failure is not None:
-            failures.append(failure)
+        if failure is None:
+            progress.add(call.size)
         else:
-            progress.add(piece.size)
+            failed += len(call.pieces)
+            failures.append(failure)
+
     if failures:
         first = failures[0]
         raise PiecesFailedError(
-            f"{stage.name}: {len(failures)} of {len(pieces)} pieces failed, the first with "
+            f"{stage.name}: {failed} of {len(pieces)} pieces failed, the first with "
             f"{type(first).__name__}: {first}; run the same command again to retry them"
         ) from first
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.context import Run
-from jobs.progress import Live, short
+from jobs.process.progress import Live, short
+from jobs.run.context import Run
 from pipeline.storage.manifests import run_folder
 from pipeline.storage.shards import describe, read_shards
 from schemas.runs import METRICS

@@ -6,41 +6,38 @@ A network that was trained elsewhere is imported instead: one piece, its row of 
 import json
 from dataclasses import replace
 
-from torch import nn
-
-from jobs.attempts import Limits
-from jobs.context import Run
-from jobs.course import checkpoint_paths, model_row, train_model
-from jobs.generate import step_shards
-from jobs.placement import HERE, Placement
-from jobs.publish import Piece, Stage, Unit
+from jobs.course import model_row, train_model
+from jobs.driver.attempts import Limits
+from jobs.driver.stage import Piece, Stage, Unit, each
+from jobs.driver.watch import TrainingWatch
+from jobs.run.context import Run
+from jobs.run.network import Network
+from jobs.run.placement import HERE, Placement
+from jobs.run.reading import checkpoint_paths, step_shards
 from jobs.runners.base import Needs
-from jobs.watch import TrainingWatch
-from pipeline.models.checkpoint import bytes_to_tensors, read_checkpoint
-from pipeline.models.network import load_weights
-from pipeline.storage.shards import commit, read_verified
-from pipeline.tasks.vocabulary import Vocabulary, format_vocabulary, parse_vocabulary
+from pipeline.storage.shards import commit
+from pipeline.tasks.vocabulary import format_vocabulary
 from schemas.experiment import ModelSpec
-from schemas.manifest import Manifest, StoredObject
+from schemas.manifest import StoredObject
 from schemas.stages import WHOLE
 
 
-def units(run: Run) -> list[Unit]:
+def units(run: Run) -> list[Unit[ModelSpec]]:
     """One unit, a piece for every model."""
-    pieces: list[dict[str, object]] = [model.model_dump() for model in run.models]
     if run.imported:
         run.manifest("generate", WHOLE)  # the run's own row is there
-        return [Unit(WHOLE, import_paths(run), [run.imported.weights, run.imported.vocabulary], pieces, [1.0])]
+        digests = [run.imported.weights, run.imported.vocabulary]
+        return [Unit(WHOLE, import_paths(run), digests, run.models, [1.0])]
     settings = run.experiment.training
     reads = [shard.sha256 for split in ("train", "valid") for shard in step_shards(run, split)]
-    sizes = [float(settings.steps)] * len(pieces)
-    return [Unit(WHOLE, settings.model_dump(exclude_defaults=True), reads, pieces, sizes)]
+    sizes = [float(settings.steps)] * len(run.models)
+    return [Unit(WHOLE, settings.model_dump(exclude_defaults=True), reads, run.models, sizes)]
 
 
-def work(piece: Piece) -> list[StoredObject]:
+def work(piece: Piece[ModelSpec]) -> list[StoredObject]:
     """Train one model, from where an earlier attempt left off; or import one."""
-    if piece.run.imported:
-        return _import(piece)
+    if piece.run.network:
+        return _import(piece, piece.run.network.open())
     if piece.run.placement.together:
         from jobs.runners.together import call_together  # Ray Train's import takes a second
 
@@ -67,27 +64,14 @@ def _useful(run: Run) -> Placement:
     return replace(placement, together=(least, max(least, min(most, lanes // training.accumulate))))
 
 
+def live(run: Run) -> TrainingWatch | None:
+    """Who looks at what is being trained."""
+    return None if run.network else TrainingWatch(run)
+
+
 # Models of a grid differ a thousandfold, and a long one is no straggler.
 LIMITS = Limits(seconds=None, straggler=None)
-STAGE = Stage("train", units, work, measure="updates", live=TrainingWatch, limits=LIMITS, needs=needs)
-
-
-def checkpoint_objects(run: Run, manifest: Manifest, model: str, checkpoint: int) -> dict[str, StoredObject]:
-    """A checkpoint's files as the manifest of the run's training lists them, by name."""
-    listed = {stored.path: stored for stored in manifest.objects}
-    return {name: listed[path] for name, path in checkpoint_paths(run, model, checkpoint).items()}
-
-
-def read_model(run: Run, model: str, checkpoint: int) -> tuple[nn.Module, Vocabulary]:
-    """A checkpoint's model, trained here or imported, ready to evaluate on the CPU; its vocabulary. Verified."""
-    objects = checkpoint_objects(run, run.manifest("train", WHOLE), model, checkpoint)
-    files = {name: read_verified(run.folder, stored) for name, stored in objects.items()}
-    if run.imported:
-        module = run.module()
-        load_weights(module, bytes_to_tensors(files["model.safetensors"]), objects["model.safetensors"].path)
-        return module, Vocabulary(parse_vocabulary(files["vocabulary.json"], objects["vocabulary.json"].path))
-    trained, characters = read_checkpoint(files)
-    return trained, Vocabulary(characters)
+STAGE = Stage("train", units, each(work), measure="updates", live=live, limits=LIMITS, needs=needs)
 
 
 def import_paths(run: Run) -> dict[str, object]:
@@ -96,10 +80,9 @@ def import_paths(run: Run) -> dict[str, object]:
     return run.experiment.network.model_dump(exclude={"weights", "vocabulary"})
 
 
-def _import(piece: Piece) -> list[StoredObject]:
+def _import(piece: Piece[ModelSpec], network: Network) -> list[StoredObject]:
     """Store a network's weights, whatever they came in, so that the lake needs no file from outside."""
-    run, spec = piece.run, ModelSpec.model_validate(piece.arguments)
-    network = run.network()
+    run, spec = piece.run, piece.arguments
     config = {"network": import_paths(run), "recurrent": network.recurrent, **spec.model_dump(exclude={"seed"})}
     files = {
         "model.safetensors": network.weights,

@@ -1,16 +1,19 @@
 """The main path: generate, train, dump, annotate, score, extrapolate, sample. Each reads what others wrote."""
 
 from collections.abc import Callable
+from typing import Any
 
-from jobs import annotate, dump, extrapolate, generate, sample, score, train
-from jobs.context import Run, begin_run
-from jobs.lease import Lease
-from jobs.publish import Stage, publish, replace_stage
+from jobs.driver.lease import Lease
+from jobs.driver.publish import publish, replace_stage
+from jobs.driver.stage import Stage
+from jobs.run.context import Run
+from jobs.run.opening import begin_run
 from jobs.runners.base import Runner
+from jobs.stages import annotate, dump, extrapolate, generate, sample, score, train
 from pipeline.storage.manifests import check_lake
 from schemas.errors import UsageError
 
-STAGES: tuple[Stage, ...] = (
+STAGES: tuple[Stage[Any], ...] = (
     generate.STAGE,
     train.STAGE,
     dump.STAGE,

@@ -1,5 +1,6 @@
 """Hypotheses by name: the shipped ones, and those that an experiment defines."""
 
+from jobs.run.context import Run
 from pipeline.annotation.defined import defined_hypothesis, try_definition
 from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis
 from pipeline.queries.expression import check_expression
@@ -40,3 +41,16 @@ def hypothesis_settings(experiment: Experiment, name: str) -> dict[str, object]:
     if definition:
         return {"definition": fingerprint(definition.model_dump())}
     return {"language": experiment.score.language} if find_hypothesis(name).reads_code else {}
+
+
+def check_language(run: Run) -> None:
+    """Raise UsageError for a hypothesis about code where nothing tells the language of the texts."""
+    if run.experiment.score.language != "auto" or run.source.knows_its_language():
+        return
+    for name in run.experiment.score.hypotheses:
+        is_shipped = not run.experiment.score.definition(name)
+        if is_shipped and find_hypothesis(name).reads_code:
+            raise UsageError(
+                f"{name} reads code, and the files' names do not tell the language: set score.language to "
+                '"python", "c_like" or "plain"'
+            )

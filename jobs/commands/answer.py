@@ -11,7 +11,7 @@ import pyarrow as pa
 
 import pipeline
 from jobs.commands.output import wants_colour
-from jobs.context import Run
+from jobs.run.context import Run
 from pipeline.queries.lake import Lake
 from pipeline.rendering.terminal import coloured_text, format_table, legend, scale_of
 from pipeline.storage.folder import Folder

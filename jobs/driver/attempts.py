@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic
 
-from jobs import interruption
+from jobs.process import interruption
 from jobs.runners.base import DeviceLost, OutOfMemory, Plan, Runner, Ticket, WorkerLost
 from schemas.errors import StorageUnavailableError, UnrolledError
 

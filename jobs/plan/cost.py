@@ -12,12 +12,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import torch
 
-from jobs.context import Run
-from jobs.dump import pieces_of, values_per_step
-from jobs.generate import some_rows
-from jobs.progress import short
-from jobs.trial import Trial, peak_memory, try_dump
-from pipeline.corpus.pieces import SEQUENCES_PER_SHARD, plan_pieces, steps_of
+from jobs.plan.trial import Trial, peak_memory, try_dump
+from jobs.process.progress import short
+from jobs.run.context import Run
+from jobs.run.selection import kept_layers, values_per_step
+from jobs.stages.dump import pieces_of
 from pipeline.corpus.rows import sequences_of, split_range
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import LAKE, read_manifest
@@ -25,7 +24,7 @@ from pipeline.training.trainer import Trainer
 from schemas.corpus import SPLITS
 from schemas.stages import expected_units
 
-SAMPLE = 200  # sequences of a split that are made to learn their length and characters
+SAMPLE = 200  # sequences that training is timed on
 BYTES_PER_STEP = 2.0  # of steps, predictions and annotations, roughly
 SCORED_PER_SECOND = 4e6  # values of one hypothesis, ranks included, by one core
 SECONDS_PER_CHARACTER = 1e-3  # of a step of writing, for all samples at once
@@ -68,7 +67,7 @@ def cost_table(run: Run, stages: list[str], workers: int | None) -> pa.Table:
 
 def _state(run: Run, stage: str) -> str:
     """Done, or how many of the stage's units are."""
-    units = expected_units(stage, run.record)
+    units = expected_units(stage, run.identity.record)
     if not units:
         return "not needed"
     if not run.folder.exists(LAKE):
@@ -78,46 +77,22 @@ def _state(run: Run, stage: str) -> str:
 
 
 def _mean_steps(run: Run) -> dict[str, float]:
-    sizes = _sizes(run)
-    if run.text:
-        division = run.division()
-        steps = steps_of(run.survey(), division, run.text.window)
-        return {split: steps[division.of(split)].sum() / size if size else 0.0 for split, size in sizes.items()}
     vocabulary = run.vocabulary()
-    return {
-        split: len(some_rows(run, vocabulary, split, SAMPLE)) / min(size, SAMPLE) if size else 0.0
-        for split, size in sizes.items()
-    }
-
-
-def _sizes(run: Run) -> dict[str, int]:
-    return {split: len(split_range(run.experiment.corpus, split)) for split in SPLITS}
-
-
-def _shards(run: Run) -> dict[str, int]:
-    """Of `steps`, by split."""
-    if run.text:
-        bounds = plan_pieces(run.survey(), run.division(), run.text.window)[1]
-        return {split: len(of) - 1 for split, of in bounds.items()}
-    return {split: -(-size // SEQUENCES_PER_SHARD) for split, size in _sizes(run).items()}
+    return {split: run.source.mean_steps(split, vocabulary) for split in SPLITS}
 
 
 def _generate(run: Run, steps: dict[str, float]) -> Cost:
-    sizes = _sizes(run)
-    if run.text:
-        pieces = len(plan_pieces(run.survey(), run.division(), run.text.window)[0])
-    else:
-        pieces = sum(_shards(run).values())
-    rows = sum(steps[split] * size for split, size in sizes.items())
+    pieces = len(run.source.pieces().arguments)
+    rows = sum(mean * len(split_range(run.experiment.corpus, split)) for split, mean in steps.items())
     return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 2e6)
 
 
 def _train(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
-    if run.imported:
-        return Cost(1, 1, len(run.network().weights), 0.0)
+    if run.network:
+        return Cost(1, 1, len(run.network.open().weights), 0.0)
     settings, models = run.experiment.training, run.models
     vocabulary = run.vocabulary()
-    sample = sequences_of(some_rows(run, vocabulary, "train", SAMPLE))
+    sample = sequences_of(run.source.first_rows("train", SAMPLE, vocabulary))
     torch.set_num_threads(1)  # as the stage does
     seconds, weights = 0.0, 0
     timed: dict[tuple[object, ...], float] = {}
@@ -142,14 +117,14 @@ def _dump(run: Run, steps: dict[str, float]) -> Cost:
     trials: dict[tuple[object, ...], Trial] = {}
     total = Cost(0, 0.0, 0.0, 0.0, 0.0)
     for model in run.models:
-        arguments, _ = pieces_of(experiment, model, checkpoints[-1], steps["probe"])
+        pieces, _ = pieces_of(experiment, model, checkpoints[-1], steps["probe"])
         shape = (model.cell, model.layers, model.hidden_size)
         if shape not in trials:
-            trials[shape] = try_dump(run, model, checkpoints[-1], int(str(arguments[0]["stop"])))
+            trials[shape] = try_dump(run, model, checkpoints[-1], pieces[0].stop)
         trial = trials[shape]
         times = experiment.corpus.probe * steps["probe"] / trial.steps * len(checkpoints)
         total = Cost(
-            total.pieces + len(arguments) * len(checkpoints),
+            total.pieces + len(pieces) * len(checkpoints),
             total.rows + trial.rows * times,
             total.bytes + trial.bytes * times,
             total.cpu_seconds + trial.cpu_seconds * times,
@@ -161,7 +136,7 @@ def _dump(run: Run, steps: dict[str, float]) -> Cost:
 def _annotate(run: Run, steps: dict[str, float]) -> Cost:
     experiment = run.experiment
     rows = len(experiment.score.hypotheses) * experiment.corpus.probe * steps["probe"]
-    pieces = len(experiment.score.hypotheses) * _shards(run)["probe"]
+    pieces = len(experiment.score.hypotheses) * (len(run.source.pieces().bounds["probe"]) - 1)
     return Cost(pieces, rows, rows * BYTES_PER_STEP, rows / 1e6)
 
 
@@ -169,14 +144,15 @@ def _score(run: Run, steps: dict[str, float]) -> Cost:
     experiment = run.experiment
     checkpoints, hypotheses = len(experiment.dumped_checkpoints), len(experiment.score.hypotheses)
     signals = [values_per_step(experiment, model) for model in run.models]
+    layers = sum(len(kept_layers(experiment, model.layers)) for model in run.models)
     values = sum(signals) * checkpoints * experiment.corpus.probe * steps["probe"]
     rows = sum(signals) * checkpoints * hypotheses * 2
     seconds = values * hypotheses / SCORED_PER_SECOND
-    return Cost(len(signals) * checkpoints * hypotheses, rows, rows * 10.0, seconds)
+    return Cost(layers * checkpoints * hypotheses, rows, rows * 10.0, seconds)
 
 
 def _extrapolate(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
-    if not expected_units("extrapolate", run.record):
+    if not expected_units("extrapolate", run.identity.record):
         return Cost(0, 0, 0, 0)
     models, settings = len(run.models), run.experiment.extrapolate
     asked = models * settings.maximum * settings.samples

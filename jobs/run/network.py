@@ -1,5 +1,6 @@
-"""A network that was trained elsewhere, read from where it lies: code, weights, vocabulary, tokenizer."""
+"""A network that was trained elsewhere: its code, weights, vocabulary and tokenizer, in files or at hand."""
 
+import copy
 import importlib
 import inspect
 import sys
@@ -50,6 +51,52 @@ class Network:
         )
 
 
+@dataclass(frozen=True)
+class ImportedNetwork:
+    """A network in files."""
+
+    settings: NetworkSettings
+    code: str  # the folder that its Python is imported from, here and in workers
+    begun: ImportedModel | None = None  # what the run began with, None before it has begun
+
+    def vocabulary(self) -> Vocabulary:
+        """Read from its file."""
+        vocabulary = load_vocabulary(self.settings, self.code)
+        if self.begun and vocabulary.digest != self.begun.vocabulary:
+            raise UsageError(f"{self.settings.vocabulary} has changed since the run began: run it again")
+        return vocabulary
+
+    def module(self) -> nn.Module:
+        """As its factory makes it."""
+        return make_module(self.settings.model, self.code)
+
+    def open(self) -> Network:
+        """Read whole."""
+        network = open_network(self.settings, self.code)
+        if self.begun and network.imported != self.begun:
+            raise UsageError(f"the network {self.settings.model} has changed since the run began: run it again")
+        return network
+
+
+@dataclass(frozen=True)
+class LiveNetwork:
+    """A network at hand, which stays in this process."""
+
+    network: Network
+
+    def vocabulary(self) -> Vocabulary:
+        """The given one."""
+        return self.network.vocabulary
+
+    def module(self) -> nn.Module:
+        """A copy of the given one."""
+        return copy.deepcopy(self.network.module)
+
+    def open(self) -> Network:
+        """The given one."""
+        return self.network
+
+
 def open_network(settings: NetworkSettings, code: str) -> Network:
     """Read a network and check all that can be checked of it without a corpus.
 
@@ -59,7 +106,7 @@ def open_network(settings: NetworkSettings, code: str) -> Network:
 
     Raises UsageError with what is wrong and what to type.
     """
-    vocabulary = read_vocabulary(settings, code)
+    vocabulary = load_vocabulary(settings, code)
     module = make_module(settings.model, code)
     load_weights(module, parse_weights(read_file(settings.weights), settings.weights), settings.weights)
     return checked_network(module, vocabulary, settings.recurrent)
@@ -73,7 +120,7 @@ def checked_network(module: nn.Module, vocabulary: Vocabulary, recurrent: str) -
     return Network(module, vocabulary, path)
 
 
-def read_vocabulary(settings: NetworkSettings, code: str) -> Vocabulary:
+def load_vocabulary(settings: NetworkSettings, code: str) -> Vocabulary:
     """The vocabulary of a network, with its tokenizer where it has one."""
     characters = parse_vocabulary(read_file(settings.vocabulary), settings.vocabulary)
     if settings.tokenizer:

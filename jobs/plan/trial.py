@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from jobs.context import Run
-from jobs.dump import dump_sequences
-from jobs.generate import some_rows
-from jobs.publish import Piece
-from jobs.train import read_model
+from jobs.driver.stage import Piece
+from jobs.run.context import Run
+from jobs.run.reading import read_model
+from jobs.stages.dump import DumpPiece, dump_sequences
 from pipeline.corpus.rows import sequences_of
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import LAKE, prepare_lake, read_manifest
@@ -35,11 +34,11 @@ class Trial:
 def try_dump(run: Run, spec: ModelSpec, checkpoint: int, sequences: int) -> Trial:
     """Dump the first probe sequences of a run, with the weights it has, or first weights if it has none yet."""
     model, vocabulary = _model(run, spec, checkpoint)
-    probe = sequences_of(some_rows(run, vocabulary, "probe", sequences))
+    probe = sequences_of(run.source.first_rows("probe", sequences, vocabulary))
     with tempfile.TemporaryDirectory() as root:
         there = replace(run, root=root)
         prepare_lake(there.folder)
-        arguments: dict[str, object] = {"model": spec.name, "checkpoint": checkpoint}
+        arguments = DumpPiece(model=spec.name, checkpoint=checkpoint, start=0, stop=sequences)
         piece = Piece(there, "dump", "trial", 0, "trial", arguments, 0.0)
         started, worked = time.monotonic(), time.process_time()
         objects = dump_sequences(piece, model, vocabulary, probe)
@@ -61,8 +60,8 @@ def peak_memory() -> int:
 def _model(run: Run, spec: ModelSpec, checkpoint: int) -> tuple[nn.Module, Vocabulary]:
     if run.folder.exists(LAKE) and read_manifest(run.folder, run.id, "train", WHOLE):
         return read_model(run, spec.name, checkpoint)
-    if run.imported:
-        network = run.network()
+    if run.network:
+        network = run.network.open()
         return network.module, network.vocabulary
     assert spec.seed is not None
     vocabulary = run.vocabulary()

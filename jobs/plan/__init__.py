@@ -1,0 +1,1 @@
+"""`--plan`: what a run would cost, from a trial and from ratios."""

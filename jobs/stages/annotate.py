@@ -1,0 +1,70 @@
+"""Annotate: each hypothesis over the text of the probe split."""
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict
+
+from jobs.driver.stage import Piece, Stage, Unit, each
+from jobs.run.context import Run
+from jobs.run.defined import hypothesis_of, hypothesis_settings
+from jobs.run.reading import document_shards, step_shards
+from pipeline.annotation.rows import Passage, alone, annotation_rows, passages_of
+from pipeline.corpus.rows import texts_of
+from pipeline.queries.expression import expression_rows
+from pipeline.storage.shards import read_shards, write_shard
+from schemas.corpus import STEPS
+from schemas.manifest import StoredObject
+from schemas.scores import ANNOTATIONS
+from schemas.stages import hypothesis_unit
+
+
+class AnnotatePiece(BaseModel):
+    """One hypothesis over one shard of `steps`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hypothesis: str
+    shard: int
+
+
+def units(run: Run) -> list[Unit[AnnotatePiece]]:
+    """One unit for each hypothesis, a piece for each shard of `steps`."""
+    shards = step_shards(run, "probe")
+    reads = [shard.sha256 for shard in (*shards, *document_shards(run, "probe"))]
+    sizes = [float(shard.rows) for shard in shards]
+
+    planned = []
+    for name in run.experiment.score.hypotheses:
+        pieces = [AnnotatePiece(hypothesis=name, shard=index) for index in range(len(shards))]
+        settings = hypothesis_settings(run.experiment, name)
+        planned.append(Unit(hypothesis_unit(name), settings, reads, pieces, sizes))
+    return planned
+
+
+def work(piece: Piece[AnnotatePiece]) -> list[StoredObject]:
+    """One shard of annotations, row for row with its shard of `steps`; documents are read whole."""
+    run, hypothesis, shard = piece.run, piece.arguments.hypothesis, piece.arguments.shard
+    steps = read_shards(run.folder, [step_shards(run, "probe")[shard]], STEPS.schema.names)
+
+    definition = run.experiment.score.definition(hypothesis)
+    if definition and definition.sql:
+        rows = expression_rows(definition, steps)
+    else:
+        texts = texts_of(steps)
+        passages = _passages(run, shard, texts)
+        rows = annotation_rows(hypothesis_of(run.experiment, hypothesis), texts, passages)
+
+    partition = {"run": run.id, "hypothesis": hypothesis}
+    return [write_shard(run.folder, ANNOTATIONS, partition, piece.index, [rows], piece.fingerprint)]
+
+
+STAGE = Stage("annotate", units, each(work), measure="steps")
+
+
+def _passages(run: Run, shard: int, texts: Iterable[int]) -> Iterable[Passage]:
+    language = run.experiment.score.language
+    documents = document_shards(run, "probe")
+    if not documents:
+        return alone(texts, "plain" if language == "auto" else language)
+    rows = read_shards(run.folder, [documents[shard]], ["name", "sequence", "sequences"])
+    return passages_of(rows, language)
