@@ -4,8 +4,9 @@ import argparse
 import os
 import sys
 
-from jobs.commands.parser import STAGES, make_parser
+from jobs.commands.parser import make_parser
 from jobs.process import interruption
+from schemas.stages import STAGES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,10 +68,10 @@ def _tell(error: Exception, words: str, *, debug: bool) -> None:
 
 
 def _command(name: str, action: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # argparse gives untyped options
-    if name == "sample":
-        from jobs.commands import samples
+    if name == "write":
+        from jobs.commands import write
 
-        return samples.sample
+        return write.write
     if name == "run" or name in STAGES:
         from jobs.commands import stages  # with torch, which takes a second
 

@@ -1,27 +1,3 @@
-"""Nouns at rest: the whole data model on one screen."""
-
-from schemas.activations import ACTIVATIONS, PREDICTIONS
-from schemas.corpus import DOCUMENTS, STEPS
-from schemas.runs import METRICS, MODELS, RUNS
-from schemas.samples import SAMPLES
-from schemas.scores import ANNOTATIONS, EXTRAPOLATION, SCORES
-from schemas.table import Table
+"""Nouns at rest: tables, stages, settings, documents. Importing it imports nothing else."""
 
 FORMAT_VERSION = 3
-
-TABLES: dict[str, Table] = {
-    table.name: table
-    for table in (
-        RUNS,
-        MODELS,
-        METRICS,
-        STEPS,
-        DOCUMENTS,
-        PREDICTIONS,
-        ACTIVATIONS,
-        ANNOTATIONS,
-        SCORES,
-        EXTRAPOLATION,
-        SAMPLES,
-    )
-}

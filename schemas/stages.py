@@ -6,14 +6,15 @@ To add one, see CONTRIBUTING.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from schemas.experiment import Experiment, ImportedModel
-from schemas.manifest import RunRecord
-from schemas.task_settings import UNSIZED_TASKS
+if TYPE_CHECKING:  # the command line reads the names and lines of help, and shall not wait for pydantic
+    from schemas.experiment import Experiment, ImportedModel
+    from schemas.manifest import RunRecord
+
+    Units = Callable[[Experiment, ImportedModel | None], list[str]]
 
 WHOLE = "whole"  # the unit of a stage that is published as one
-
-Units = Callable[[Experiment, ImportedModel | None], list[str]]
 
 
 def checkpoint_unit(model: str, checkpoint: int) -> str:
@@ -31,29 +32,31 @@ def score_unit(hypothesis: str, model: str, checkpoint: int) -> str:
     return f"{hypothesis_unit(hypothesis)}/{checkpoint_unit(model, checkpoint)}"
 
 
-def _one(experiment: Experiment, imported: ImportedModel | None) -> list[str]:  # noqa: ARG001
+def _one(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:  # noqa: ARG001
     return [WHOLE]
 
 
-def _checkpoints(experiment: Experiment, imported: ImportedModel | None) -> list[str]:
+def _checkpoints(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:
     models, checkpoints = experiment.models(imported), experiment.dumped_checkpoints
     return [checkpoint_unit(model.name, checkpoint) for model in models for checkpoint in checkpoints]
 
 
-def _hypotheses(experiment: Experiment, imported: ImportedModel | None) -> list[str]:  # noqa: ARG001
+def _hypotheses(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:  # noqa: ARG001
     return [hypothesis_unit(name) for name in experiment.score.hypotheses]
 
 
-def _scores(experiment: Experiment, imported: ImportedModel | None) -> list[str]:
+def _scores(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:
     checkpoints = _checkpoints(experiment, imported)
     return [f"{hypothesis}/{unit}" for hypothesis in _hypotheses(experiment, imported) for unit in checkpoints]
 
 
-def _sized(experiment: Experiment, imported: ImportedModel | None) -> list[str]:
+def _sized(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:
+    from schemas.task_settings import UNSIZED_TASKS  # noqa: PLC0415  # see above
+
     return [] if imported or experiment.task.name in UNSIZED_TASKS else [WHOLE]
 
 
-def _sampled(experiment: Experiment, imported: ImportedModel | None) -> list[str]:  # noqa: ARG001
+def _sampled(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:  # noqa: ARG001
     return [WHOLE] if experiment.sample.length else []
 
 
@@ -65,7 +68,7 @@ class StageSpec:
     help: str  # one line for `unrolled --help`
     tables: tuple[str, ...]  # that it writes; checkpoints are files rather than a table
     reads: tuple[str, ...]  # the stages whose output it reads
-    units: Units = _one  # that a complete run has published
+    units: "Units" = _one  # that a complete run has published
 
 
 SPECS = (
@@ -102,7 +105,9 @@ def stage_of(path: str) -> str:
     return next(spec.name for spec in SPECS if table in spec.tables)
 
 
-def expected_units(stage: str, run: RunRecord) -> list[str]:
+def expected_units(stage: str, run: "RunRecord") -> list[str]:
     """The units that a complete run has published for a stage."""
+    from schemas.experiment import Experiment  # noqa: PLC0415  # see above
+
     spec = next(spec for spec in SPECS if spec.name == stage)
     return spec.units(Experiment.model_validate(run.experiment), run.imported)

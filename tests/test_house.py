@@ -12,7 +12,7 @@ import pytest
 from jobs.run.experiment_file import load_experiment, shipped_experiments
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.queries.question import questions
-from schemas import TABLES
+from schemas.tables import TABLES
 from tests.conftest import REPOSITORY
 from tests.regenerate import pages
 from tests.s3 import s3_environment

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.queries.catalog import Catalog
-from schemas import TABLES
+from schemas.tables import TABLES
 
 HALF_REMOVED, UNLISTED, RESUME_STATE, DEAD_LEASE = "half-removed", "unlisted", "resume-state", "dead-lease"
 _VALUE = r"[^/]+"

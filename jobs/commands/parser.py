@@ -1,9 +1,9 @@
-"""The words that a person types. Only argparse is imported here, so that --help answers at once."""
+"""The words that a person types. Nothing that takes a second is imported here, so that --help answers at once."""
 
 import argparse
 from collections.abc import Callable
 
-STAGES = ("generate", "train", "dump", "annotate", "score", "extrapolate", "sample")
+from schemas.stages import SPECS, STAGES
 
 DESCRIPTION = """\
 Train recurrent networks, write every gate and state of every neuron at every step to Parquet,
@@ -15,7 +15,7 @@ and ask in SQL which neuron does what.
   unrolled sql "select * from models"          anything else
 """
 
-DUMP_DESCRIPTION = """\
+DUMP = """\
 Write every signal of every neuron at every step: of an experiment's models, or of a network that was
 trained elsewhere, which is called as model(tokens) and gives logits or (logits, state).
 
@@ -61,23 +61,16 @@ fail, and says what to type unless it is ok. Exit code 0, or 5 when a check fail
   unrolled doctor --root s3://my-bucket/lake
 """
 
-SAMPLE = """\
+WRITE = """\
 Let a trained model write: it reads the prompt, then its own characters. The same command writes the same text.
 Nothing is stored unless --dump is given.
 
-  unrolled sample python_source --prompt "def " --length 400 --temperature 0.6
-  unrolled sample python_source --greedy --samples 1
-  unrolled sample python_source --stored    what every checkpoint wrote ([sample] in the experiment)
+  unrolled write python_source --prompt "def " --length 400 --temperature 0.6
+  unrolled write python_source --greedy --samples 1
+  unrolled write python_source --stored    what every checkpoint wrote ([sample] in the experiment)
 """
 
-STAGE_HELP = {
-    "generate": "make the sequences",
-    "train": "train every model of the grid",
-    "dump": "write every signal of every neuron at every step",
-    "annotate": "work out each hypothesis at every step",
-    "score": "measure every neuron against each hypothesis",
-    "extrapolate": "ask for sizes beyond training",
-}
+DESCRIPTIONS = {"dump": DUMP}  # of stages that have more to say than a line
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -95,26 +88,23 @@ def make_parser() -> argparse.ArgumentParser:
     _add_stage_arguments(run)
     _add_placement(run)
     run.add_argument("--until", choices=STAGES, metavar="STAGE", help="the last stage to do")
-    for stage, told in STAGE_HELP.items():
-        if stage != "dump":
-            parser_of_stage = commands.add_parser(stage, parents=[common], help=told)
-            _add_stage_arguments(parser_of_stage)
-            if stage == "train":
-                _add_placement(parser_of_stage)
-            continue
-        dump = commands.add_parser(
-            stage,
+    for spec in SPECS:
+        stage = commands.add_parser(
+            spec.name,
             parents=[common],
-            help=told,
-            description=DUMP_DESCRIPTION,
+            help=spec.help,
+            description=DESCRIPTIONS.get(spec.name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        _add_stage_arguments(dump, needed=False)
-        _add_network(dump)
+        _add_stage_arguments(stage, needed=spec.name != "dump")  # a network needs no experiment
+        if spec.name == "train":
+            _add_placement(stage)
+        if spec.name == "dump":
+            _add_network(stage)
 
     _add_runs(commands, common)
     _add_questions(commands, common)
-    _add_sample(commands, common)
+    _add_write(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
         "doctor",
@@ -279,34 +269,34 @@ def _add_questions(
     show.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _add_sample(
+def _add_write(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
-    sample = commands.add_parser(
-        "sample",
+    write = commands.add_parser(
+        "write",
         parents=[common],
         formatter_class=argparse.RawDescriptionHelpFormatter,
         help="let a trained model write",
-        description=SAMPLE,
+        description=WRITE,
     )
-    sample.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
-    sample.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (the first)")
-    sample.add_argument("--checkpoint", type=int, metavar="C", help="updates (the last)")
-    sample.add_argument("--prompt", default="", metavar="TEXT", help="what it reads first (a newline)")
-    sample.add_argument("--length", type=_whole(1), default=200, metavar="N", help="characters to write (200)")
-    sample.add_argument(
+    write.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
+    write.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (the first)")
+    write.add_argument("--checkpoint", type=int, metavar="C", help="updates (the last)")
+    write.add_argument("--prompt", default="", metavar="TEXT", help="what it reads first (a newline)")
+    write.add_argument("--length", type=_whole(1), default=200, metavar="N", help="characters to write (200)")
+    write.add_argument(
         "--temperature", type=_amount("temperature"), default=0.8, metavar="T", help="0 is --greedy (0.8)"
     )
-    sample.add_argument("--greedy", action="store_true", help="always the most probable character")
-    sample.add_argument(
+    write.add_argument("--greedy", action="store_true", help="always the most probable character")
+    write.add_argument(
         "--top-k", type=_whole(1), default=0, metavar="K", help="draw from the K most probable (all of them)"
     )
-    sample.add_argument("--samples", type=_whole(1), default=1, metavar="N", help="texts (1)")
-    sample.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of what is drawn (0)")
-    sample.add_argument("--line", action="store_true", help="each text ends with its line")
-    sample.add_argument("--stored", action="store_true", help="what each checkpoint wrote when the run was made")
-    sample.add_argument("--dump", action="store_true", help="store every gate and state while it wrote, as a run")
-    sample.add_argument("--json", action="store_true", help="as JSON")
+    write.add_argument("--samples", type=_whole(1), default=1, metavar="N", help="texts (1)")
+    write.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of what is drawn (0)")
+    write.add_argument("--line", action="store_true", help="each text ends with its line")
+    write.add_argument("--stored", action="store_true", help="what each checkpoint wrote when the run was made")
+    write.add_argument("--dump", action="store_true", help="store every gate and state while it wrote, as a run")
+    write.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_audit(

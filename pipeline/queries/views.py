@@ -18,11 +18,11 @@ from pipeline.queries.quoting import quoted
 from pipeline.storage.cache import Cache
 from pipeline.storage.folder import Folder
 from pipeline.storage.listed import ListedObjects
-from schemas import TABLES
 from schemas.errors import StorageError, UnrolledError, UsageError
 from schemas.manifest import StoredObject
 from schemas.stages import TABLES_OF, stage_of
 from schemas.table import Table
+from schemas.tables import TABLES
 
 # Bytes. At 20 ms a request and 100 MB/s so much comes whole in the time of a footer and two columns.
 SMALL = 4 * 2**20

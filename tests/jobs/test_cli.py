@@ -254,7 +254,7 @@ def test_the_frozen_surface() -> None:
         )
         for name, command in commands.items()
     }
-    stages = ("generate", "train", "dump", "annotate", "score", "extrapolate")
+    stages = ("generate", "train", "dump", "annotate", "score", "extrapolate", "sample")
     common = ["--debug", "--root"]
     drawing = ["--prompt", "--length", "--temperature", "--greedy", "--top-k", "--samples", "--seed", "--line"]
     placement = ["--data-parallel", "--gpus-per-worker", "--save-every", "--tensorboard"]
@@ -272,7 +272,7 @@ def test_the_frozen_surface() -> None:
         "top": sorted(
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),
-        "sample": sorted([*common, *drawing, "--checkpoint", "--json", "--model", "--stored", "--dump", "RUN"]),
+        "write": sorted([*common, *drawing, "--checkpoint", "--json", "--model", "--stored", "--dump", "RUN"]),
         "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
         "show": sorted(

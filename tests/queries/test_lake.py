@@ -16,9 +16,9 @@ from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, parse_question, questions
 from pipeline.storage.folder import Folder
-from schemas import TABLES
 from schemas.errors import UsageError
 from schemas.signals import CELL_SIGNALS
+from schemas.tables import TABLES
 from tests.conftest import do_all, tiny_run
 from tests.models.by_loop import by_loop
 

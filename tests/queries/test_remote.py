@@ -20,10 +20,10 @@ from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, questions
 from pipeline.storage.folder import Folder
 from pipeline.storage.sealed import seal, unseal
-from schemas import TABLES
 from schemas.errors import StorageError, UsageError
 from schemas.fingerprint import sha256
 from schemas.manifest import Manifest
+from schemas.tables import TABLES
 from tests.conftest import do_all, tiny_run
 from tests.counting import Requests, counting_proxy
 from tests.s3 import BUCKET, KEYS, s3_environment

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import TABLES
 from schemas.errors import UsageError
 from schemas.redact import HIDDEN, is_secret_name, redact, refuse_secret
+from schemas.tables import TABLES
 
 UPPER = string.ascii_uppercase + string.digits
 BASE64 = string.ascii_letters + string.digits + "+/"

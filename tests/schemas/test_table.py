@@ -1,9 +1,9 @@
 import pytest
 
-from schemas import TABLES
 from schemas.activations import ACTIVATIONS
 from schemas.signals import CELL_SIGNALS, SIGNALS
 from schemas.table import Table
+from schemas.tables import TABLES
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=str)

@@ -1,4 +1,4 @@
-"""`unrolled sample`: what a trained model writes, now or at each of its checkpoints."""
+"""`unrolled write`: what a trained model writes, now or at each of its checkpoints."""
 
 import argparse
 import sys
@@ -27,7 +27,7 @@ from schemas.experiment import Drawing
 DIM, PLAIN = "\033[2m", "\033[0m"
 
 
-def sample(options: argparse.Namespace) -> None:
+def write(options: argparse.Namespace) -> None:
     """Let a checkpoint write, or show what all of them have written."""
     lake = pipeline.open(options.root)
     run = resolve_run(lake, options.run)
@@ -91,7 +91,7 @@ def _stored(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
     lake.catalog.require(run, "sample")
     rows = lake.ask("samples_by_checkpoint", run=run, model=options.model, checkpoint=options.checkpoint)
     if not len(rows):
-        raise UsageError(f"{run} has no such samples; unrolled sample {run} --stored shows what there is")
+        raise UsageError(f"{run} has no such samples; unrolled write {run} --stored shows what there is")
     return rows
 
 

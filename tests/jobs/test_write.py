@@ -1,4 +1,4 @@
-"""`unrolled sample` on a run in a lake, and the stage in which every checkpoint writes."""
+"""`unrolled write` on a run in a lake, and the stage in which every checkpoint writes."""
 
 import json
 from pathlib import Path
@@ -13,23 +13,23 @@ from tests.conftest import do_all, tiny_run
 Capture = pytest.CaptureFixture[str]
 
 
-def sample(run: Run, capsys: Capture, *words: str) -> str:
-    assert main(["sample", run.id, "--root", run.root, *words]) == 0
+def write(run: Run, capsys: Capture, *words: str) -> str:
+    assert main(["write", run.id, "--root", run.root, *words]) == 0
     return capsys.readouterr().out
 
 
 def test_the_same_command_writes_the_same_text(tiny_lake: Run, capsys: Capture) -> None:
     words = ("--model", "lstm-2x5-seed0", "--prompt", "aa", "--length", "30", "--temperature", "1.2")
-    once = sample(tiny_lake, capsys, *words)
-    assert once == sample(tiny_lake, capsys, *words)
-    assert once != sample(tiny_lake, capsys, *words, "--seed", "1")
+    once = write(tiny_lake, capsys, *words)
+    assert once == write(tiny_lake, capsys, *words)
+    assert once != write(tiny_lake, capsys, *words, "--seed", "1")
     assert once.startswith("aa")
     assert len(once) == 2 + 30 + 1
 
 
 def test_rows_say_who_wrote_what(tiny_lake: Run, capsys: Capture) -> None:
     words = ("--checkpoint", "0", "--samples", "3", "--greedy", "--length", "5", "--json")
-    rows = json.loads(sample(tiny_lake, capsys, *words))
+    rows = json.loads(write(tiny_lake, capsys, *words))
     assert [row["sample"] for row in rows] == [0, 1, 2]
     assert {(row["model"], row["checkpoint"], row["temperature"]) for row in rows} == {
         ("feedforward-1x5-seed0", 0, 0)
@@ -39,13 +39,13 @@ def test_rows_say_who_wrote_what(tiny_lake: Run, capsys: Capture) -> None:
 
 def test_a_line_ends_the_text(tiny_lake: Run, capsys: Capture) -> None:
     words = ("--checkpoint", "0", "--samples", "9", "--temperature", "3", "--length", "40", "--json")
-    lines = [row["text"] for row in json.loads(sample(tiny_lake, capsys, *words, "--line"))]
-    whole = [row["text"] for row in json.loads(sample(tiny_lake, capsys, *words))]
+    lines = [row["text"] for row in json.loads(write(tiny_lake, capsys, *words, "--line"))]
+    whole = [row["text"] for row in json.loads(write(tiny_lake, capsys, *words))]
     assert lines == [text.partition("\n")[0] + ("\n" if "\n" in text else "") for text in whole]
 
 
 def test_every_checkpoint_has_written(tiny_lake: Run, capsys: Capture) -> None:
-    told = sample(tiny_lake, capsys, "--stored", "--model", "gru-1x5-seed0")
+    told = write(tiny_lake, capsys, "--stored", "--model", "gru-1x5-seed0")
     assert told.index("checkpoint 0,") < told.index("checkpoint 12,")
     lake = pipeline.open(tiny_lake.root)
     rows = lake.fetch("select distinct model, checkpoint, length(text) as n, prompt from samples").to_pylist()
@@ -57,7 +57,7 @@ def test_what_it_did_while_it_wrote_is_a_run_like_any_other(tmp_path: str, capsy
     run = tiny_run(tmp_path, model={"cell": ["lstm"], "layers": [2]})
     do_all(run)
     words = ("--prompt", "aaX", "--length", "6", "--samples", "2", "--greedy", "--dump", "--json")
-    text = json.loads(sample(run, capsys, *words))[0]["text"]
+    text = json.loads(write(run, capsys, *words))[0]["text"]
     lake = pipeline.open(run.root)
     (dumped,) = [name for name in lake.catalog.runs if name.startswith("tiny_samples-")]
     rows = lake.fetch("select sequence, step, char from steps where run = $run order by all", {"run": dumped})
@@ -87,8 +87,8 @@ def test_what_it_wrote_is_read_as_its_own_texts_are(tmp_path: Path, capsys: Capt
     )
     do_all(run)
     words = ("--prompt", "x\n# a", "--length", "3", "--seed", "5", "--dump")
-    sample(run, capsys, *words)
-    sample(run, capsys, *words)
+    write(run, capsys, *words)
+    write(run, capsys, *words)
     lake = pipeline.open(run.root)
     (dumped,) = [name for name in lake.catalog.runs if "_samples-" in name]
     said = "select value from annotations where run = $run and hypothesis = $name order by sequence, step"
@@ -115,7 +115,7 @@ BAD = [
 
 @pytest.mark.parametrize(("words", "told"), BAD)
 def test_mistakes_are_told(tiny_lake: Run, capsys: Capture, words: list[str], told: str) -> None:
-    assert main(["sample", tiny_lake.id, "--root", tiny_lake.root, *words]) == 2
+    assert main(["write", tiny_lake.id, "--root", tiny_lake.root, *words]) == 2
     assert told in capsys.readouterr().err
 
 
@@ -124,4 +124,4 @@ def test_mistakes_are_told(tiny_lake: Run, capsys: Capture, words: list[str], to
 )
 def test_numbers_that_are_none(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        main(["sample", "tiny", *words])
+        main(["write", "tiny", *words])
