@@ -52,6 +52,7 @@ class Cache:
             os.utime(path)
         except OSError:
             return None
+
         digest, data = data[:_DIGEST], data[_DIGEST:]
         if hashlib.sha256(data).digest() == digest:
             return data
@@ -72,6 +73,7 @@ class Cache:
             os.utime(path)
         except OSError:
             return None
+
         if sha256(data) == stored.sha256:
             return path
         _remove(path)
@@ -112,17 +114,23 @@ class Cache:
         with self._lock:
             if self._room is not None:
                 self._room -= written
+
             if self._room is None or self._room < 0:
                 files = sorted(_files(self._home))
                 total = sum(size for _, size, _ in files)
                 if total > self._limit:
-                    for _, size, path in files:
-                        if total <= self._limit * _KEPT:
-                            break
-                        if path not in self._lent:
-                            _remove(path)
-                            total -= size
+                    total = self._remove_oldest(files, total)
                 self._room = self._limit - total
+
+    def _remove_oldest(self, files: Iterable[tuple[float, int, Path]], total: int) -> int:
+        """Remove files, in this order, until there is some room again; the bytes that are left of `total`."""
+        for _, size, path in files:
+            if total <= self._limit * _KEPT:
+                break
+            if path not in self._lent:
+                _remove(path)
+                total -= size
+        return total
 
 
 def cache_of(folder: Folder, environment: Mapping[str, str] = os.environ) -> Cache | None:
@@ -130,12 +138,14 @@ def cache_of(folder: Folder, environment: Mapping[str, str] = os.environ) -> Cac
 
     Raises UsageError when UNROLLED_CACHE_BYTES is no number.
     """
-    told = environment.get("UNROLLED_CACHE_BYTES", str(LIMIT))
-    if not told.isdecimal():
-        raise UsageError(f"UNROLLED_CACHE_BYTES is {told!r}: a number of bytes, or 0 to keep nothing")
-    if folder.is_local or int(told) == 0:
+    given = environment.get("UNROLLED_CACHE_BYTES", str(LIMIT))
+    if not given.isdecimal():
+        raise UsageError(f"UNROLLED_CACHE_BYTES is {given!r}: a number of bytes, or 0 to keep nothing")
+
+    limit = int(given)
+    if folder.is_local or limit == 0:
         return None
-    return Cache(cache_home(environment), folder.address(""), int(told))
+    return Cache(cache_home(environment), folder.address(""), limit)
 
 
 def cache_home(environment: Mapping[str, str] = os.environ) -> Path:
@@ -153,16 +163,17 @@ def read_documents(folder: Folder, cache: Cache | None, versions: Mapping[str, s
         cache: its cache, if it has one.
         versions: the documents to read, each with its version as `Folder.versions` tells it; "" is unknown.
     """
-    found: dict[str, bytes] = {}
+    kept: dict[str, bytes] = {}
     keys = {path: sha256(f"{path}\n{version}".encode()) for path, version in versions.items() if version}
     for path, key in keys.items() if cache else ():
         if cache and (data := cache.read("documents", key)) is not None:
-            found[path] = data
-    missing = folder.read_many(path for path in versions if path not in found)
+            kept[path] = data
+
+    missing = folder.read_many(path for path in versions if path not in kept)
     for path, data in missing.items():
         if cache and path in keys:
             cache.write("documents", keys[path], data)
-    return found | missing
+    return kept | missing
 
 
 def _files(home: Path) -> Iterable[tuple[float, int, Path]]:
@@ -170,8 +181,8 @@ def _files(home: Path) -> Iterable[tuple[float, int, Path]]:
     for top, _, names in os.walk(home):
         for name in names:
             with suppress(OSError):  # another process's, which has just gone
-                told = os.stat(os.path.join(top, name))  # noqa: PTH116, PTH118  # ten thousands of files
-                yield told.st_mtime, told.st_size, Path(top, name)
+                status = os.stat(os.path.join(top, name))  # noqa: PTH116, PTH118  # ten thousands of files
+                yield status.st_mtime, status.st_size, Path(top, name)
 
 
 def _remove(path: Path) -> None:

@@ -23,7 +23,7 @@ _PASSING = {errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.ETIMEDOUT, errno.ESTAL
 
 
 @contextmanager
-def told(doing: str) -> Iterator[None]:
+def explaining(doing: str) -> Iterator[None]:
     """Turn whatever a file system raises into a StorageError that begins with what was being done."""
     try:
         yield
@@ -39,22 +39,26 @@ def storage_error(doing: str, error: Exception) -> StorageError:
     status = status_of(error)
     if isinstance(error, _CREDENTIALS):
         return StorageError(f"{doing}: no credentials ({_first_line(error)}); {_HELP}")
+
     if status in (401, 403) or isinstance(error, PermissionError):
         more = f" ({_first_line(error)})" if str(error) else ""
         return StorageError(f"{doing}: access is denied{more}")
+
     if status in (301, 400) and "region" in str(error).lower():
         return StorageError(f"{doing}: {_first_line(error)}; set AWS_REGION to the bucket's")
+
     passing = isinstance(error, _NETWORK) or (isinstance(error, OSError) and error.errno in _PASSING)
     if passing or (status is not None and ((status >= 500 and status != 501) or status in (408, 409, 429))):
         return StorageUnavailableError(f"{doing}: the store does not answer as it should ({_first_line(error)})")
+
     why = error.strerror if isinstance(error, OSError) and error.strerror else _first_line(error)
     return StorageError(f"{doing}: {why}")
 
 
 def status_of(error: BaseException) -> int | None:
     """The HTTP status behind an error of s3fs, None when there was no answer."""
-    for one in (error, error.__cause__):
-        response = getattr(one, "response", None)
+    for cause in (error, error.__cause__):
+        response = getattr(cause, "response", None)
         if isinstance(response, dict):
             status: int | None = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
             return status

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from pipeline.storage.failures import status_of, storage_error, told
+from pipeline.storage.failures import explaining, status_of, storage_error
 from pipeline.storage.local import LocalStore, prune
 from pipeline.storage.s3 import BODY_ATTEMPTS, S3Store, s3_options
 from pipeline.storage.store import GeneralStore, Leftover, Pending, Store
@@ -39,10 +39,12 @@ class Folder:
         scheme = self.root.split("://")[0] if "://" in self.root else "file"
         if scheme not in (*_LOCAL, *_S3, *_ATOMIC):
             raise UsageError(_refusal(self.root, scheme))
+
         try:
             self._files, path = _opened(self.root, scheme, seconds)
         except (ValueError, ImportError) as error:
             raise UsageError(f"the root {root!r} is no folder or URI that fsspec knows: {error}") from None
+
         self._path = path.rstrip("/")
         self._store = self._store_of(scheme, 1 if seconds else BODY_ATTEMPTS)
 
@@ -75,7 +77,7 @@ class Folder:
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
-        with told(f"cannot look for {self.address(path)}"):
+        with explaining(f"cannot look for {self.address(path)}"):
             return bool(self._files.exists(self._full(path)))
 
     def list(self, prefix: str = "") -> list[str]:
@@ -100,10 +102,10 @@ class Folder:
     def read_if_there(self, path: str) -> bytes | None:
         """An object's bytes in one request, None when it is not there."""
         # One connection at a time: s3fs would ask for the size first, to read a large object by several.
-        one = {"max_concurrency": 1} if self.s3 else {}
+        one_connection = {"max_concurrency": 1} if self.s3 else {}
         try:
-            with told(f"cannot read {self.address(path)}"):
-                data: bytes = self._files.cat_file(self._full(path), **one)
+            with explaining(f"cannot read {self.address(path)}"):
+                data: bytes = self._files.cat_file(self._full(path), **one_connection)
         except (FileNotFoundError, NotADirectoryError):
             return None
         return data
@@ -116,21 +118,25 @@ class Folder:
         """A part of each of many objects, from its first byte up to (without) its last, None for the end."""
         if self.is_local or not parts:
             return {path: self._part(path, *part) for path, part in parts.items()}
+
         full = [self._full(path) for path in parts]
         starts, ends = zip(*parts.values(), strict=True)
         whole = not any(starts) and not any(ends)
-        with told(f"cannot read from {self.root}"):
+        with explaining(f"cannot read from {self.root}"):
             if whole:
-                one = {"max_concurrency": 1} if self.s3 else {}
-                got = self._files.cat(full, recursive=False, on_error="return", batch_size=_AT_ONCE, **one)
-                found = [got[name] for name in full] if isinstance(got, dict) else [got]
+                one_connection = {"max_concurrency": 1} if self.s3 else {}
+                got = self._files.cat(
+                    full, recursive=False, on_error="return", batch_size=_AT_ONCE, **one_connection
+                )
+                contents = [got[name] for name in full] if isinstance(got, dict) else [got]
             else:
-                found = self._files.cat_ranges(full, list(starts), list(ends), on_error="return")
-        return {path: self._checked(path, data) for path, data in zip(parts, found, strict=True)}
+                contents = self._files.cat_ranges(full, list(starts), list(ends), on_error="return")
+
+        return {path: self._checked(path, data) for path, data in zip(parts, contents, strict=True)}
 
     def open(self, path: str) -> BinaryIO:
         """An object to read parts of."""
-        with told(f"cannot read {self.address(path)}"):
+        with explaining(f"cannot read {self.address(path)}"):
             file: BinaryIO = self._files.open(self._full(path), "rb")
         return file
 
@@ -146,12 +152,12 @@ class Folder:
     def begin(self, path: str) -> Pending:
         """An object to write piece by piece; its name shows nothing before it is committed."""
         doing = f"cannot write {self.address(path)}"
-        with told(doing):
-            return _Told(self._store.begin(path), doing)
+        with explaining(doing):
+            return _Explaining(self._store.begin(path), doing)
 
     def replace(self, path: str, data: bytes) -> None:
         """Write an object over whatever has its name: for pictures and resume states, never for shards."""
-        with told(f"cannot write {self.address(path)}"):
+        with explaining(f"cannot write {self.address(path)}"):
             self._store.replace(path, data)
 
     def remove(self, prefix: str) -> None:
@@ -159,14 +165,14 @@ class Folder:
         if not self.is_local:
             self.remove_all(self.list(prefix))
             return
-        with told(f"cannot remove {self.address(prefix)}"):
+        with explaining(f"cannot remove {self.address(prefix)}"):
             if self._files.exists(self._full(prefix)):
                 self._files.rm(self._full(prefix), recursive=True)
 
     def remove_all(self, paths: Sequence[str]) -> None:
         """Remove objects, a thousand in a request where the store can; one that is not there is no error."""
         full = [self._full(path) for path in paths]
-        with told(f"cannot remove objects of {self.root}"):
+        with explaining(f"cannot remove objects of {self.root}"):
             try:
                 if full and self.s3:
                     self._files.rm(full)
@@ -174,6 +180,7 @@ class Folder:
             except OSError as error:
                 if status_of(error) != 501:  # the store knows no removal of many
                     raise
+
             for name in full:
                 with suppress(FileNotFoundError):
                     self._files.rm_file(name)
@@ -181,31 +188,31 @@ class Folder:
     def prune(self, prefix: str) -> None:
         """Remove folders below a prefix, and itself, that hold nothing. Only disks have such."""
         if self.is_local:
-            with told(f"cannot remove {self.address(prefix)}"):
+            with explaining(f"cannot remove {self.address(prefix)}"):
                 prune(self._full(prefix))
 
     def leftovers(self, older_than: float = _DAY) -> Sequence[Leftover]:
         """What writers that were killed at least so many seconds ago have left behind."""
-        with told(f"cannot look for leftovers in {self.root}"):
+        with explaining(f"cannot look for leftovers in {self.root}"):
             return tuple(self._store.leftovers(older_than))
 
     def discard(self, leftover: Leftover) -> None:
         """Remove a leftover."""
-        with told(f"cannot remove {self.address(leftover.path)}"):
+        with explaining(f"cannot remove {self.address(leftover.path)}"):
             self._store.discard(leftover)
 
     def _full(self, path: str) -> str:
         return f"{self._path}/{path}"
 
     def _find(self, prefix: str, *, detail: bool) -> dict[str, dict[str, Any]]:
-        with told(f"cannot list {self.address(prefix)}"):
-            found = self._files.find(self._full(prefix).rstrip("/"), detail=detail)
+        with explaining(f"cannot list {self.address(prefix)}"):
+            infos = self._files.find(self._full(prefix).rstrip("/"), detail=detail)
         start = len(self._path) + 1
-        return {name[start:]: found[name] if detail else {} for name in found}
+        return {name[start:]: infos[name] if detail else {} for name in infos}
 
     def _part(self, path: str, start: int, stop: int | None) -> bytes:
         try:
-            with told(f"cannot read {self.address(path)}"), self._files.open(self._full(path), "rb") as file:
+            with explaining(f"cannot read {self.address(path)}"), self._files.open(self._full(path), "rb") as file:
                 file.seek(start)
                 data: bytes = file.read() if stop is None else file.read(stop - start)
         except FileNotFoundError:
@@ -244,10 +251,12 @@ def _version(info: Mapping[str, Any]) -> str:
     """From what a listing says: a digest where the store gives one, else bytes and time."""
     digest = info.get("ETag") or info.get("etag") or info.get("md5Hash")
     changed = info.get("LastModified") or info.get("mtime") or info.get("updated") or info.get("created")
-    return str(digest) if digest else f"{info['size']} {changed}" if changed else ""
+    if digest:
+        return str(digest)
+    return f"{info['size']} {changed}" if changed else ""
 
 
-class _Told:
+class _Explaining:
     """A pending object whose errors say what was being written."""
 
     def __init__(self, pending: Pending, doing: str) -> None:
@@ -255,15 +264,15 @@ class _Told:
 
     def write(self, data: bytes) -> None:
         """Add bytes at its end."""
-        with told(self._doing):
+        with explaining(self._doing):
             self._pending.write(data)
 
     def commit(self) -> bool:
         """Let it appear."""
-        with told(self._doing):
+        with explaining(self._doing):
             return self._pending.commit()
 
     def discard(self) -> None:
         """Forget what was written."""
-        with told(self._doing):
+        with explaining(self._doing):
             self._pending.discard()

@@ -43,9 +43,9 @@ class LocalStore:
         now_file.unlink()
         for path in sorted(folder.iterdir()):
             with suppress(FileNotFoundError):  # another writer's, which has just got its name
-                told = path.stat()
-                if now - told.st_mtime >= older_than:
-                    yield Leftover(f"{TEMPORARY}/{path.name}", told.st_size)
+                status = path.stat()
+                if now - status.st_mtime >= older_than:
+                    yield Leftover(f"{TEMPORARY}/{path.name}", status.st_size)
 
     def discard(self, leftover: Leftover) -> None:
         """Remove a leftover."""

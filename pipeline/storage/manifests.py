@@ -121,8 +121,8 @@ class Journal:
         return self._read(kind, [path for path in self._paths if path.endswith(f"/{name}")])
 
     def _read(self, kind: type[Document], paths: list[str]) -> list[Document]:
-        found = self._folder.read_many(paths)
-        return [unseal_at(kind, self._folder, path, found[path]) for path in paths]
+        contents = self._folder.read_many(paths)
+        return [unseal_at(kind, self._folder, path, contents[path]) for path in paths]
 
 
 def _read(kind: type[Document], folder: Folder, path: str) -> Document | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.storage.failures import told
+from pipeline.storage.failures import explaining
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
@@ -52,17 +52,20 @@ def probe(folder: Folder, seconds: float = float("inf")) -> Probe:
     """
     path = f"{TEMPORARY}/{uuid.uuid4().hex}"
     try:
-        with told(f"cannot write {folder.address(path)}"):
+        with explaining(f"cannot write {folder.address(path)}"):
             missing = _missing_folders(folder)
+
         try:
             return _steps(folder, path, seconds)
         finally:
-            for one in missing:
+            for made in missing:
                 with suppress(OSError):  # another writer's files are in it by now
-                    one.rmdir()
+                    made.rmdir()
+
     except FileNotFoundError:
         why = "there is no such folder" if folder.is_local else "there is no such bucket; make it first"
         raise UsageError(f"the root {folder.root} cannot be written: {why}") from None
+
     except StorageError as error:
         why = str(error).removeprefix(f"cannot write {folder.address(path)}: ")
         is_away = folder.s3 and isinstance(error, StorageUnavailableError)
@@ -80,7 +83,9 @@ def _steps(folder: Folder, path: str, seconds: float) -> Probe:
         with suppress(StorageError):  # the first error is the one to tell
             folder.remove_all([path])
         raise
+
     _, removed = _timed(lambda: folder.remove_all([path]))
+
     if second or not made:
         raise UsageError(
             f"the store at {folder.root} overwrites an object that it was asked to create (If-None-Match is "
@@ -88,6 +93,7 @@ def _steps(folder: Folder, path: str, seconds: float) -> Probe:
         )
     if data != _DATA:
         raise StorageError(f"the store at {folder.root} gives other bytes than were written")
+
     return Probe(written, read, refused, removed)
 
 
@@ -105,4 +111,4 @@ def _missing_folders(folder: Folder) -> list[Path]:
     if not folder.is_local:
         return []
     place = Path(folder.address(TEMPORARY))
-    return [one for one in (place, *place.parents) if not one.exists()]
+    return [parent for parent in (place, *place.parents) if not parent.exists()]

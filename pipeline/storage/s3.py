@@ -22,7 +22,7 @@ from typing import Any, cast
 import fsspec
 from fsspec.asyn import sync
 
-from pipeline.storage.failures import status_of, told
+from pipeline.storage.failures import explaining, status_of
 from pipeline.storage.local import TEMPORARY
 from pipeline.storage.store import Leftover
 from schemas.errors import UsageError
@@ -71,17 +71,20 @@ def s3_options(environment: Mapping[str, str] = os.environ, seconds: float | Non
     addressing = environment.get("UNROLLED_S3_ADDRESSING", "auto")
     if addressing not in ("auto", "path", "virtual"):
         raise UsageError(f"UNROLLED_S3_ADDRESSING is {addressing!r}: path or virtual")
+
     timeout = environment.get("UNROLLED_S3_TIMEOUT", "60")
     try:
         patience = float(timeout) if seconds is None else seconds
     except ValueError:
         raise UsageError(f"UNROLLED_S3_TIMEOUT is {timeout!r}: a number of seconds") from None
+
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
     endpoint = environment.get("UNROLLED_S3_ENDPOINT") or next(
         (environment[name] for name in names if environment.get(name)), None
     )
     # Named here though botocore would find it: s3fs keeps one client for the same options.
     region = environment.get("UNROLLED_S3_REGION") or environment.get("AWS_REGION")
+
     return {
         "endpoint_url": endpoint,
         "key": environment.get("UNROLLED_S3_ACCESS_KEY_ID"),
@@ -118,28 +121,32 @@ class S3Store:
         """Uploads that were begun and not finished, and probes. The age is by the store's own clock."""
         bucket, prefix, _ = self._files.split_path(f"{self._root}/")
         yield from self._probes(bucket, prefix, older_than)
+
         marks: dict[str, str] = {}
         while True:
             try:
-                told = self._files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marks)
+                answer = self._files.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=prefix, **marks)
             except OSError as error:
                 if status_of(error) == 501:  # a store that cannot say
                     return
                 raise
-            now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
-            for upload in told.get("Uploads", []):
+
+            now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+            for upload in answer.get("Uploads", []):
                 if (now - upload["Initiated"]).total_seconds() >= older_than:
                     yield Leftover(upload["Key"][len(prefix) :], None, upload["UploadId"])
-            if not told.get("IsTruncated"):
+
+            if not answer.get("IsTruncated"):
                 return
-            marks = {"KeyMarker": told["NextKeyMarker"], "UploadIdMarker": told["NextUploadIdMarker"]}
+            marks = {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
 
     def _probes(self, bucket: str, prefix: str, older_than: float) -> Iterator[Leftover]:
-        told = self._files.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}{TEMPORARY}/")
-        now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
-        for one in told.get("Contents", []):
-            if (now - one["LastModified"]).total_seconds() >= older_than:
-                yield Leftover(one["Key"][len(prefix) :], one["Size"])
+        answer = self._files.call_s3("list_objects_v2", Bucket=bucket, Prefix=f"{prefix}{TEMPORARY}/")
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+
+        for item in answer.get("Contents", []):
+            if (now - item["LastModified"]).total_seconds() >= older_than:
+                yield Leftover(item["Key"][len(prefix) :], item["Size"])
 
     def discard(self, leftover: Leftover) -> None:
         """Abort an upload, which frees its parts; remove a probe."""
@@ -161,12 +168,12 @@ class S3Store:
         Raises StorageError when there is half of them, or the place cannot be read.
         """
         files = self._files
-        with told("cannot look for credentials"):
+        with explaining("cannot look for credentials"):
             if files.key:
                 return "UNROLLED_S3_ACCESS_KEY_ID and UNROLLED_S3_SECRET_ACCESS_KEY"
             files.connect()
-            found = sync(files.loop, files.session.get_credentials)
-        return PLACES.get(found.method, str(found.method)) if found else None
+            credentials = sync(files.loop, files.session.get_credentials)
+        return PLACES.get(credentials.method, str(credentials.method)) if credentials else None
 
     def connection(self) -> S3Connection:
         """How the store is reached, with the credentials that the AWS places give just now."""
@@ -213,9 +220,11 @@ class Upload:
                 if self._is_there():
                     self._upload = None
                     return True
+
                 if status_of(error) == 412:
                     self.discard()
                     return False
+
                 if status_of(error) != 409 or self._upload:
                     raise
                 time.sleep(0.2)
@@ -254,21 +263,21 @@ class Upload:
     def _is_there(self) -> bool:
         """Whether the object is there by this very attempt."""
         try:
-            told = self._call("head_object")
+            answer = self._call("head_object")
         except Exception:  # noqa: BLE001  # the first error is the one to tell
             return False
-        return cast("dict[str, str]", told["Metadata"]).get(ATTEMPT) == self._attempt
+        return cast("dict[str, str]", answer["Metadata"]).get(ATTEMPT) == self._attempt
 
     def _call(self, method: str, **arguments: object) -> dict[str, Any]:
-        told: dict[str, Any] = self._files.call_s3(method, **self._object, **arguments)
-        return told
+        answer: dict[str, Any] = self._files.call_s3(method, **self._object, **arguments)
+        return answer
 
 
 async def _credentials(session: Any) -> dict[str, str | None]:
-    found = await session.get_credentials()
-    if found is None:
+    credentials = await session.get_credentials()
+    if credentials is None:
         return {}
-    frozen = await found.get_frozen_credentials()
+    frozen = await credentials.get_frozen_credentials()
     return {"access_key": frozen.access_key, "secret_key": frozen.secret_key, "token": frozen.token}
 
 

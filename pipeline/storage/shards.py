@@ -50,6 +50,7 @@ def write_shard(
     schema = table.schema
     floats = [field.name for field in schema if field.type == pa.float32()]
     deltas = [name for name in _DELTA if name in schema.names]
+
     with pq.ParquetWriter(
         buffer,
         schema,
@@ -62,6 +63,7 @@ def write_shard(
         for rows in row_groups:
             writer.write_table(rows, row_group_size=max(1, len(rows)))
         writer.add_key_value_metadata({PLAN: plan})
+
     data = buffer.getvalue().to_pybytes()
     rows = pq.read_metadata(pa.BufferReader(data)).num_rows
     path = table.shard_path(partition, index)

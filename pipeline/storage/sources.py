@@ -16,7 +16,7 @@ from typing import IO, AnyStr, NamedTuple
 import fsspec
 from fsspec.core import OpenFile, get_compression, url_to_fs
 
-from pipeline.storage.failures import told
+from pipeline.storage.failures import explaining
 from pipeline.storage.s3 import s3_options
 from schemas.corpus import COMPRESSED, Document
 from schemas.errors import UsageError
@@ -41,15 +41,16 @@ def find_sources(settings: TextSettings) -> list[Source]:
     named itself is meant, whatever task.include says. Raises UsageError for a path that is not there, or is none
     that fsspec knows.
     """
-    found: dict[str, bool] = {}
+    chosen: dict[str, bool] = {}
     for pattern in settings.files:
         is_archive = pattern.endswith(TAR + ZIP)
         folder, paths = _paths(pattern)
         for path in paths:
             if is_archive or folder is None or _is_wanted(path.removeprefix(folder), settings):
-                found.setdefault(path, is_archive)
-    above = _common_folder(found)
-    return [Source(path, path.removeprefix(above), is_archive) for path, is_archive in found.items()]
+                chosen.setdefault(path, is_archive)
+
+    above = _common_folder(chosen)
+    return [Source(path, path.removeprefix(above), is_archive) for path, is_archive in chosen.items()]
 
 
 def read_documents(source: Source, settings: TextSettings) -> Iterator[Document]:
@@ -59,7 +60,7 @@ def read_documents(source: Source, settings: TextSettings) -> Iterator[Document]
     settings allow or a row without the column, StorageError for a file that cannot be read.
     """
     try:
-        with told(f"cannot read {source.path}"):
+        with explaining(f"cannot read {source.path}"):
             for name, stream in _streams(source, settings):
                 yield from _DOCUMENTS[settings.documents](name, stream, settings)
     except FileNotFoundError:
@@ -69,7 +70,7 @@ def read_documents(source: Source, settings: TextSettings) -> Iterator[Document]
 def read_file(path: str) -> bytes:
     """A file's bytes, by path or URI. Raises UsageError when it is not there, StorageError when unreadable."""
     try:
-        with told(f"cannot read {path}"), _opened(path) as stream:
+        with explaining(f"cannot read {path}"), _opened(path) as stream:
             return stream.read()
     except FileNotFoundError:
         raise UsageError(f"there is no {path}") from None
@@ -78,7 +79,7 @@ def read_file(path: str) -> bytes:
 def _paths(pattern: str) -> tuple[str | None, list[str]]:
     """The folder that a pattern begins with, None where it is the name of a file, and the files it stands for."""
     where = pattern.replace("{stdlib}", sysconfig.get_path("stdlib"))
-    with told(f"cannot list {where}"):
+    with explaining(f"cannot list {where}"):
         system, path = _file_system(where)
         folder: str | None = None
         if system.isdir(path):
@@ -90,7 +91,9 @@ def _paths(pattern: str) -> tuple[str | None, list[str]]:
             paths = [name for name, kind in system.glob(path, detail=True).items() if kind["type"] != "directory"]
         else:
             raise UsageError(f"task.files: there is no {where}")
-    if "file" in ((system.protocol,) if isinstance(system.protocol, str) else system.protocol):
+
+    protocols = (system.protocol,) if isinstance(system.protocol, str) else system.protocol
+    if "file" in protocols:
         return folder, sorted(paths)
     return folder and system.unstrip_protocol(folder), list(map(system.unstrip_protocol, sorted(paths)))
 
@@ -98,7 +101,7 @@ def _paths(pattern: str) -> tuple[str | None, list[str]]:
 def _common_folder(paths: Collection[str]) -> str:
     """The deepest folder that holds all paths, with its closing slash."""
     ends = zip(min(paths, default=""), max(paths, default=""), strict=False)  # what they share, all between share
-    shared = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    shared = "".join(character for character, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
     return shared[: shared.rfind("/") + 1]
 
 
@@ -118,6 +121,7 @@ def _streams(source: Source, settings: TextSettings) -> Iterator[tuple[str, IO[b
     if not source.is_archive:
         with _opened(source.path, "infer") as stream:
             yield source.name, stream
+
     elif source.path.endswith(TAR):
         with _opened(source.path) as file, tarfile.open(fileobj=file, mode="r|*") as tar:
             for tar_member in tar:
@@ -125,6 +129,7 @@ def _streams(source: Source, settings: TextSettings) -> Iterator[tuple[str, IO[b
                 tar_file = tar.extractfile(tar_member) if tar_member.isfile() else None
                 if tar_file and _is_wanted(tar_member.name, settings):
                     yield f"{source.name}/{tar_member.name}", tar_file
+
     else:
         with _opened(source.path) as file, zipfile.ZipFile(file) as archive:
             for member in sorted(archive.infolist(), key=lambda member: member.filename):

@@ -44,9 +44,11 @@ class TileWriter:
         self._folder, self._table, self._plan = folder, table, plan
         self._path = table.shard_path(partition, index)
         self._keys, self._floats = (pa.Codec("zstd", compression_level=packing) for packing in (1, level))
+
         self._file = folder.begin(self._path)
         self._digest = hashlib.sha256()
         self._bytes = self._rows = 0
+
         self._groups: list[Struct] = []
         self._last: tuple[Steps, int, dict[str, Chunk]] | None = None
         self._stored: StoredObject | None = None
