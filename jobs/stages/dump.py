@@ -14,7 +14,7 @@ from jobs.process.ahead import Ahead
 from jobs.run.context import Run
 from jobs.run.reading import read_model, read_sequences, step_shards, weights_digests
 from jobs.run.selection import kept_layers, kept_signals, values_per_step
-from pipeline.dumping.audit import Audit
+from pipeline.dumping.audit import ShardAudit
 from pipeline.dumping.rows import activation_tiles, prediction_rows
 from pipeline.dumping.unroll import Block, unroll
 from pipeline.models.network import sole_recurrent
@@ -87,7 +87,7 @@ def dump_sequences(
     predictions: list[pa.Table] = []
     with ExitStack() as stack:
         shards = [
-            (layer, stack.enter_context(_shard(piece, {**partition, "layer": layer})), Audit())
+            (layer, stack.enter_context(_shard(piece, {**partition, "layer": layer})), ShardAudit())
             for layer in kept_layers(run.experiment, spec.layers)
         ]
         with Ahead() as ahead:

@@ -121,8 +121,8 @@ class Capture:
 
     def __repr__(self) -> str:
         """What was found, and how often it ran."""
-        found = ", ".join(f"{path!r}: {type(module).__name__}" for path, module in self._found.items())
-        return f"<capture of {{{found}}}, {len(self.calls)} calls>"
+        modules = ", ".join(f"{path!r}: {type(module).__name__}" for path, module in self._found.items())
+        return f"<capture of {{{modules}}}, {len(self.calls)} calls>"
 
     def __call__(self, *inputs: Any, **options: Any) -> Self:
         """Run the module once, without gradients, and give the capture: `pipeline.capture(model)(batch)`."""
@@ -171,14 +171,17 @@ class Capture:
     ) -> Any:
         """What a captured module's forward is: the same output, and its signals kept."""
         check_mode(path, module)
+
         if not self._depth:  # a part of the module was called by itself
             self.calls.append(Call())
         if self._carry_state and hx is None and path not in self.calls[-1]:
             hx = self._states.get(path)
+
         with torch.no_grad():
             run = unroll_module(module, read_recurrent(module), input, hx)
         self._states[path] = run.state
         self.calls[-1].setdefault(path, LayerSignals()).runs.append(run)
+
         if _wants_gradients(module, input):
             own: Callable[..., Any] = type(module).forward
             return own(module, input) if hx is None else own(module, input, hx)

@@ -30,17 +30,17 @@ from pipeline.models.cells import Signals, State, Weights, zero_state
 from pipeline.models.recurrent_lm import FUSED
 
 
-def unroll(
+def run_layer_fast(
     cell: str, inputs: Tensor, weights: Weights, nonlinearity: str = "tanh", state: State | None = None
 ) -> Signals:
-    """Every signal of a layer, (batch, steps, neurons) each, the fastest way; arguments as of `cells.unroll`."""
+    """Every signal of a layer, (batch, steps, neurons) each, fast; arguments as of `cells.run_layer`."""
     if cell == "lstm" and workspace.can_read(inputs, weights):
         signals = workspace.lstm(inputs, weights, state)
         if signals is not None:
             return signals
     if inputs.device.type == "cuda" and cell in FUSED and weights.weight_hr is None:
         return product(cell, inputs, weights, nonlinearity, state)
-    return cells.unroll(cell, inputs, weights, nonlinearity, state)
+    return cells.run_layer(cell, inputs, weights, nonlinearity, state)
 
 
 def product(
@@ -52,16 +52,19 @@ def product(
     before = torch.cat([state[0][:, None], hidden[:, :-1]], 1)
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih)
     from_hidden = linear(before, weights.weight_hh, weights.bias_hh)
+
     if cell == "lstm":
         i, f, g, o = (from_input + from_hidden).chunk(4, -1)
         i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
         memory = {"cell_state": _scan(f, i * g, state[1]), "hidden_state": hidden}
         return {"input_gate": i, "forget_gate": f, "output_gate": o, "candidate": g, **memory}
+
     if cell == "gru":
         (x_r, x_z, x_n), (h_r, h_z, h_n) = from_input.chunk(3, -1), from_hidden.chunk(3, -1)
         r, z = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
         n = (x_n + r * h_n).tanh()
         return {"reset_gate": r, "update_gate": z, "candidate": n, "hidden_state": hidden}
+
     return {"hidden_state": hidden}
 
 
@@ -73,6 +76,7 @@ def _fused(cell: str, inputs: Tensor, weights: Weights, nonlinearity: str, state
         "rnn": {"tanh": torch.rnn_tanh, "relu": torch.rnn_relu}[nonlinearity],
     }
     first = tuple(part[None] for part in state)
+
     # cuDNN multiplies with 10 mantissa bits (TF32) unless told not to, and the gates would not fit its states.
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         return kernels[cell](

@@ -32,17 +32,19 @@ def find_recurrent(module: nn.Module) -> dict[str, nn.Module]:
     Raises UsageError when there is none, or one that cannot be captured.
     """
     kinds = (nn.RNNBase, nn.RNNCellBase, Layers)
-    found: dict[str, nn.Module] = {
+    recurrent: dict[str, nn.Module] = {
         path: inner for path, inner in module.named_modules() if isinstance(inner, kinds)
     }
-    if not found:
+
+    if not recurrent:
         names = sorted({type(inner).__name__ for inner in module.modules()})
         raise UsageError(
             f"{type(module).__name__} holds no recurrent layer: found {', '.join(names)}; known are {KNOWN}"
         )
-    for path, inner in found.items():
+
+    for path, inner in recurrent.items():
         _check(path or type(module).__name__, inner)
-    return found
+    return recurrent
 
 
 def check_mode(path: str, module: nn.Module) -> None:
@@ -66,9 +68,9 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {name: getattr(module, name) for name in names}
 
 
-def check_free(found: dict[str, nn.Module]) -> None:
+def check_free(modules: dict[str, nn.Module]) -> None:
     """Raise UsageError when one of the modules is being captured already."""
-    for path, module in found.items():
+    for path, module in modules.items():
         if "forward" in vars(module):
             raise UsageError(
                 f"{path or type(module).__name__} is being captured already: "
@@ -86,6 +88,7 @@ def read_recurrent(module: nn.Module) -> Recurrent:
             shape.cell, shape.nonlinearity, weights, shape.hidden_size,
             batch_first=True, is_step=False,
         )  # fmt: skip
+
     nonlinearity = str(getattr(module, "nonlinearity", "tanh"))
     if isinstance(module, nn.RNNBase):
         suffixes = ("", "_reverse") if module.bidirectional else ("",)
@@ -97,6 +100,7 @@ def read_recurrent(module: nn.Module) -> Recurrent:
             _kind(module, SEQUENCE_MODULES), nonlinearity, weights, module.hidden_size,
             batch_first=module.batch_first, is_step=False,
         )  # fmt: skip
+
     assert isinstance(module, nn.RNNCellBase)
     return Recurrent(
         _kind(module, STEP_MODULES), nonlinearity, [[layer_weights(parameters, "")]], module.hidden_size,
@@ -117,6 +121,7 @@ def _check(path: str, module: nn.Module) -> None:
             f"{path} is a {type(module).__name__}, whose equations are its own: known are {KNOWN}, not subclasses "
             "with another forward"
         )
+
     check_mode(path, module)
     for name, parameter in _tensors(module).items():
         if parameter.dtype not in (torch.float32, torch.float64):

@@ -44,9 +44,11 @@ def unroll_module(
     """Every signal of a module for inputs and a state as its forward takes them."""
     if recurrent.is_step:
         return _unroll_step(recurrent, inputs, state)
+
     batch = _read_batch(module, recurrent, inputs)
     batch = replace(batch, values=_own_copy(batch.values))
     states = _read_state(recurrent, state, batch)
+
     current, layers = batch.values, []
     for index, ways in enumerate(recurrent.weights):
         first = index * len(ways)
@@ -57,6 +59,7 @@ def unroll_module(
         hidden = [run.signals["hidden_state"] for run in layer]
         current = hidden[0] if len(ways) == 1 else torch.cat([hidden[0], flip(hidden[1], batch.lengths)], -1)
         layers.append(layer)
+
     last = _last_states([run for layer in layers for run in layer], batch)
     # A copy, since the network may go on in place on what it is given: nn.ReLU(inplace=True) on our signals.
     output = _write_batch(current.clone(), recurrent, inputs, batch)
@@ -91,17 +94,22 @@ class _Batch:
 
 
 def _read_batch(module: nn.Module, recurrent: Recurrent, inputs: Tensor | PackedSequence) -> _Batch:
-    expected = recurrent.weights[0][0].weight_ih.shape[1]
     if isinstance(inputs, PackedSequence):
         values, lengths = pad_packed_sequence(inputs, batch_first=True)
         return _Batch(values, lengths.to(values.device), is_single=False)
+
+    expected = recurrent.weights[0][0].weight_ih.shape[1]
     if inputs.dim() not in (2, 3) or inputs.shape[-1] != expected:
         raise UsageError(
             f"{type(module).__name__} takes (batch, steps, features) with {expected} features, in its own order, "
             f"not {tuple(inputs.shape)}"
         )
-    single = inputs.dim() == 2
-    values = inputs[None] if single else inputs if recurrent.batch_first else inputs.transpose(0, 1)
+
+    is_single = inputs.dim() == 2
+    values = inputs[None] if is_single else inputs
+    if not is_single and not recurrent.batch_first:
+        values = values.transpose(0, 1)
+
     if 0 in values.shape[:2]:
         raise UsageError(
             f"there is nothing to unroll in {tuple(inputs.shape)}: give sequences of at least one step"
@@ -110,7 +118,7 @@ def _read_batch(module: nn.Module, recurrent: Recurrent, inputs: Tensor | Packed
         raise UsageError(
             f"inputs are {values.dtype} and weights {recurrent.weights[0][0].weight_ih.dtype}: convert one of them"
         )
-    return _Batch(values, None, single)
+    return _Batch(values, None, is_single)
 
 
 def _write_batch(
@@ -140,7 +148,7 @@ def _unroll_layer(
 ) -> LayerRun:
     read = flip(inputs, lengths) if is_reversed else inputs
     state = state or zero_state(recurrent.cell, weights, inputs)
-    signals = methods.unroll(recurrent.cell, read, weights, recurrent.nonlinearity, state)
+    signals = methods.run_layer_fast(recurrent.cell, read, weights, recurrent.nonlinearity, state)
     return LayerRun(recurrent.cell, recurrent.nonlinearity, weights, read, state, signals, lengths, is_reversed)
 
 
@@ -152,9 +160,11 @@ def _read_state(recurrent: Recurrent, state: Any, batch: _Batch) -> Sequence[Sta
     ways = [weights for layer in recurrent.weights for weights in layer]
     if state is None:
         return [None] * len(ways)
+
     parts = state if isinstance(state, tuple | list) else (state,)
     if batch.is_single:
         parts = [part[:, None] for part in parts]
+
     zeros = zero_state(recurrent.cell, ways[0], batch.values)
     expected = [(len(ways), *zero.shape) for zero in zeros]
     if [tuple(part.shape) for part in parts] != expected:
@@ -183,20 +193,22 @@ def _last_states(runs: list[LayerRun], batch: _Batch) -> Any:
 def _unroll_step(recurrent: Recurrent, inputs: Tensor | PackedSequence, state: Any) -> Unrolled:
     """A Cell form: inputs (batch, features) or (features,), state likewise."""
     assert isinstance(inputs, Tensor)
-    single, weights = inputs.dim() == 1, recurrent.weights[0][0]
-    values = (inputs[None] if single else inputs)[:, None].clone()
+    is_single, weights = inputs.dim() == 1, recurrent.weights[0][0]
+    batch = inputs[None] if is_single else inputs
+    values = batch[:, None].clone()
     if values.dtype != weights.weight_ih.dtype or values.shape[-1] != weights.weight_ih.shape[1]:
         raise UsageError(
             f"a cell with {weights.weight_ih.shape[1]} features of {weights.weight_ih.dtype} was given "
             f"{tuple(inputs.shape)} of {inputs.dtype}"
         )
+
     parts: State | None = None
     if state is not None:
         given = state if isinstance(state, tuple | list) else (state,)
-        parts = tuple(part[None] if single else part for part in given)
+        parts = tuple(part[None] if is_single else part for part in given)
+
     run = _unroll_layer(recurrent, weights, values, parts, None, is_reversed=False)
-    last = tuple(
-        (run.signals[name][0, 0] if single else run.signals[name][:, 0]).clone() for name in STATE[recurrent.cell]
-    )
+    ends = [run.signals[name][:, 0] for name in STATE[recurrent.cell]]
+    last = tuple((end[0] if is_single else end).clone() for end in ends)
     output = last if len(last) > 1 else last[0]
     return Unrolled([[run]], output, output)

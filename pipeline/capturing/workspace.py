@@ -41,16 +41,20 @@ def lstm(inputs: Tensor, weights: Weights, state: State | None = None) -> Signal
     neurons = weights.weight_hh.shape[1]
     state = state or zero_state("lstm", weights, inputs)
     hidden, last_cell, workspace = _run_kernel(inputs, weights, state)
+
     row = _row_length(4 * neurons)
     first_cell = _cells_begin(batch, steps, features, neurons)
     if len(workspace) < first_cell + steps * batch * neurons:
         return None
+
     gates = workspace[: steps * batch * row].view(steps, batch, row).transpose(0, 1)
     i, f, g, o = (gates[..., k * neurons : (k + 1) * neurons] for k in range(4))
     cell = workspace[first_cell : first_cell + steps * batch * neurons].view(steps, batch, neurons)
     cell[-1] = last_cell  # the kernel gives the last one away, and leaves its place empty
+
     values = (i, f, o, g, cell.transpose(0, 1), hidden)
     signals = dict(zip(CELL_SIGNALS["lstm"], values, strict=True))
+
     shape = (batch, steps, features, neurons)
     if shape not in _known:
         if not _last_step_holds(signals, inputs, weights, state):
@@ -65,6 +69,7 @@ def _run_kernel(inputs: Tensor, weights: Weights, state: State) -> tuple[Tensor,
     w_ih, w_hh, b_ih, b_hh = (weight.detach().contiguous() for weight in weights[:4])
     first_hidden, first_cell = (part.detach().contiguous()[None] for part in state)
     read = inputs.detach().transpose(0, 1).contiguous()
+
     with torch.enable_grad():
         hidden, _, cell, workspace = torch.mkldnn_rnn_layer(
             read,
@@ -84,6 +89,7 @@ def _run_kernel(inputs: Tensor, weights: Weights, state: State) -> tuple[Tensor,
             batch_first=False,
             train=True,
         )
+
     whole = len(workspace) // 4 * 4
     return hidden.transpose(0, 1), cell[0], workspace[:whole].view(torch.float32)
 

@@ -21,7 +21,7 @@ STEP, OWN = "every signal from the step before", "h is the module's own"
 Places = tuple[Tensor, Tensor]
 
 
-class Audit:
+class ShardAudit:
     """The residuals of one shard, collected block by block."""
 
     def __init__(self) -> None:
@@ -73,7 +73,9 @@ class Audit:
         if largest > ROUNDING:  # division takes as long as all the rest, and only makes a residual smaller
             residual.div_(value.abs().clamp_(min=1))
             largest = residual.max().item()
+
         residual = residual.flatten()
+
         before = self._largest.get(equation, 0.0)
         self._largest[equation] = before if before >= largest or np.isnan(before) else largest
         self._values[equation] = self._values.get(equation, 0) + residual.numel()
@@ -92,6 +94,7 @@ def _equations(run: LayerRun) -> dict[str, tuple[Tensor, Tensor]]:
         if run.weights.weight_hr is not None:
             shown = shown @ run.weights.weight_hr.t()
         return {MEMORY: (cell, memory), SHOWN: (hidden, shown)}
+
     if "update_gate" in signals:
         return {MIXED: (hidden, signals["candidate"].lerp(_before(hidden, run.state[0]), signals["update_gate"]))}
     return {}
@@ -101,7 +104,7 @@ def _stepped(run: LayerRun, places: Places) -> dict[str, Tensor]:
     """Every signal (N, neurons) at some places, worked out with the weights from the signals one step before."""
     state = tuple(values[:, 0] for values in _states(run, places))
     inputs = run.inputs[places][:, None]
-    expected = cells.unroll(run.cell, inputs, run.weights, run.nonlinearity, state or None)
+    expected = cells.run_layer(run.cell, inputs, run.weights, run.nonlinearity, state or None)
     return {name: values[:, 0] for name, values in expected.items()}
 
 
@@ -115,10 +118,10 @@ def _own(module: nn.Module, layers: list[LayerRun]) -> tuple[Tensor, Tensor]:
     places = _sampled(layers[0])
     states = zip(*(_states(run, places) for run in layers), strict=True)
     state = tuple(torch.cat(parts, 1).transpose(0, 1).contiguous() for parts in states)
+
     inputs = layers[0].inputs[places]
-    output, _ = module(
-        inputs[:, None] if module.batch_first else inputs[None], state[0] if len(state) == 1 else state or None
-    )
+    steps = inputs[:, None] if module.batch_first else inputs[None]
+    output, _ = module(steps, state[0] if len(state) == 1 else state or None)
     return hidden[places], output[:, 0] if module.batch_first else output[0]
 
 

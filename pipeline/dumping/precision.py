@@ -14,12 +14,14 @@ def round_mantissa(values: np.ndarray, precision: str) -> np.ndarray:
     dropped = MANTISSA_BITS["exact"] - MANTISSA_BITS[precision]
     if dropped == 0:
         return values
+
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = bits >> np.uint32(dropped)
     rounded &= np.uint32(1)  # of an odd last kept bit, so that a tie goes up to an even one
     rounded += np.uint32((1 << (dropped - 1)) - 1)
     rounded += bits
     rounded &= np.uint32(-(1 << dropped) & 0xFFFFFFFF)
+
     finite = np.isfinite(values)
     if not finite.all():
         return np.where(finite, rounded.view(np.float32), values)

@@ -37,4 +37,4 @@ def _agree(together: Block, alone: Block, here: slice) -> bool:
         for layer in range(len(together.layers))
     ]
     pairs = [(together.entropy[here], alone.entropy), *hidden]
-    return all(np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True) for one, other in pairs)
+    return all(np.allclose(own, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True) for own, other in pairs)

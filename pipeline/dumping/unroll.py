@@ -53,15 +53,19 @@ def unroll(model: nn.Module, sequences: Sequences, path: str) -> Iterator[Block]
         part = sequences.take(start, stop)
         tokens, real = part.padded(np.arange(len(part)))
         targets = next_tokens(tokens, real)
-        capture = Capture(model, carry_state=True)
-        before: list[LayerRun] = []
+
         if tokens.shape[1] > BLOCK_STEPS:
             _check_pieces(model, path, tokens[:1, :TRIED])
+
+        capture = Capture(model, carry_state=True)
+        before: list[LayerRun] = []
+
         for first in range(0, tokens.shape[1], BLOCK_STEPS):
             here = slice(first, first + BLOCK_STEPS)
             layers, logits = _run(model, capture, path, tokens[:, here])
             _check_state(layers, before)
             before = layers
+
             mask = torch.from_numpy(real[:, here])
             predictions = _predictions(logits[mask], torch.from_numpy(targets[:, here])[mask])
             yield Block(_steps(part, tokens, real, here), layers, *predictions, mask)
@@ -72,8 +76,10 @@ def _run(model: nn.Module, capture: Capture, path: str, tokens: np.ndarray) -> t
     """The layers' signals and the logits (batch, steps, vocabulary) of tokens (batch, steps)."""
     with capture:
         logits = logits_of(model, torch.from_numpy(tokens).to(next(model.parameters()).device))
+
     runs = capture.calls.pop()[path].runs
     layers = [layer[0] for layer in runs[0].layers]
+
     given = tuple(layers[0].inputs.shape[:2])
     if len(runs) > 1 or given != tokens.shape:
         raise UsageError(
@@ -90,6 +96,7 @@ def _check_pieces(model: nn.Module, path: str, tokens: np.ndarray) -> None:
     capture = Capture(model, carry_state=True)
     halves = [_run(model, capture, path, half) for half in np.array_split(tokens, 2, axis=1)]
     joined = torch.cat([layers[-1].signals["hidden_state"] for layers, _ in halves], 1)
+
     if not (
         torch.allclose(joined, whole[-1].signals["hidden_state"], rtol=1e-4, atol=1e-4)
         and torch.allclose(torch.cat([part for _, part in halves], 1), logits, rtol=1e-4, atol=1e-4)
@@ -110,6 +117,7 @@ def _check_state(layers: list[LayerRun], before: list[LayerRun]) -> None:
             "the model begins with a state that is not 0, and in the tables the state before step 0 is 0: use "
             "`with pipeline.capture(module)` in Python"
         )
+
     for last, now in zip(before, layers, strict=bool(before)):
         ended = (last.signals[name][:, -1] for name in STATE[last.cell])
         if not all(torch.equal(part, end) for part, end in zip(now.state, ended, strict=True)):

@@ -56,10 +56,12 @@ def rnn(
     """
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih + weights.bias_hh)
     (hidden,) = state or zero_state("rnn", weights, inputs)
+
     steps = []
     for step in from_input.unbind(1):
         hidden = activate(torch.addmm(step, hidden, weights.weight_hh.t()))
         steps.append(hidden)
+
     return {"hidden_state": torch.stack(steps, 1)}
 
 
@@ -77,6 +79,7 @@ def lstm(inputs: Tensor, weights: Weights, state: State | None = None) -> Signal
     """
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih + weights.bias_hh)
     hidden, cell = state or zero_state("lstm", weights, inputs)
+
     steps = []
     for step in from_input.unbind(1):
         i, f, g, o = torch.addmm(step, hidden, weights.weight_hh.t()).chunk(4, 1)
@@ -86,6 +89,7 @@ def lstm(inputs: Tensor, weights: Weights, state: State | None = None) -> Signal
         if weights.weight_hr is not None:
             hidden = hidden @ weights.weight_hr.t()
         steps.append((i, f, o, g, cell, hidden))
+
     return _stacked(CELL_SIGNALS["lstm"], steps)
 
 
@@ -101,6 +105,7 @@ def gru(inputs: Tensor, weights: Weights, state: State | None = None) -> Signals
     """
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih)
     (hidden,) = state or zero_state("gru", weights, inputs)
+
     steps = []
     for step in from_input.unbind(1):
         x_r, x_z, x_n = step.chunk(3, 1)
@@ -109,6 +114,7 @@ def gru(inputs: Tensor, weights: Weights, state: State | None = None) -> Signals
         n = (x_n + r * h_n).tanh()
         hidden = (1 - z) * n + z * hidden
         steps.append((r, z, n, hidden))
+
     return _stacked(CELL_SIGNALS["gru"], steps)
 
 
@@ -128,6 +134,7 @@ def peephole_lstm(inputs: Tensor, weights: Weights, state: State | None = None) 
     from_input = linear(inputs, weights.weight_ih, weights.bias_ih + weights.bias_hh)
     p_i, p_f, p_o = weights.weight_peephole
     hidden, cell = state or zero_state("peephole_lstm", weights, inputs)
+
     steps = []
     for step in from_input.unbind(1):
         i, f, g, o = torch.addmm(step, hidden, weights.weight_hh.t()).chunk(4, 1)
@@ -136,14 +143,16 @@ def peephole_lstm(inputs: Tensor, weights: Weights, state: State | None = None) 
         o = (o + p_o * cell).sigmoid()
         hidden = o * cell.tanh()
         steps.append((i, f, o, g, cell, hidden))
+
     return _stacked(CELL_SIGNALS["peephole_lstm"], steps)
 
 
-def unroll(
+def run_layer(
     cell: str, inputs: Tensor, weights: Weights, nonlinearity: str = "tanh", state: State | None = None
 ) -> Signals:
     """One layer of any cell; `nonlinearity` is that of rnn and feedforward."""
     activate = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
+
     match cell:
         case "feedforward":
             return feedforward(inputs, weights, activate)

@@ -84,10 +84,11 @@ def unroll_layers(
     inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter], state: CarriedState = None
 ) -> list[Signals]:
     """Every signal of every layer; `parameters` under torch's names (weight_ih_l0, …)."""
-    layers = []
     parts = (state,) if isinstance(state, Tensor) else state
+    layers = []
+
     for layer in range(architecture.layers):
-        signals = cells.unroll(
+        signals = cells.run_layer(
             architecture.cell,
             inputs,
             layer_weights(parameters, f"_l{layer}"),
@@ -104,10 +105,10 @@ def layer_weights(parameters: Mapping[str, Tensor], suffix: str) -> Weights:
 
     Biases that the module goes without are zeros; so are the weights of a state that feedforward goes without.
     """
-    found = {name: parameters[name + suffix] for name in Weights._fields if name + suffix in parameters}
-    rows = found["weight_ih"].new_zeros(len(found["weight_ih"]))
+    present = {name: parameters[name + suffix] for name in Weights._fields if name + suffix in parameters}
+    rows = present["weight_ih"].new_zeros(len(present["weight_ih"]))
     absent = {"weight_hh": rows[:0, None], "bias_ih": rows, "bias_hh": rows}
-    return Weights(**(absent | found))
+    return Weights(**(absent | present))
 
 
 def make_model(architecture: Architecture, seed: int) -> RecurrentLM:

@@ -125,7 +125,7 @@ def _ways(shape: Shape, device: str) -> dict[str, Callable[[], object]]:
     inputs = torch.randn(shape.batch, shape.steps, FEATURES, device=device)
     ways: dict[str, Callable[[], object]] = {
         "product": partial(methods.product, shape.cell, inputs, weights),
-        "loop": partial(cells.unroll, shape.cell, inputs, weights),
+        "loop": partial(cells.run_layer, shape.cell, inputs, weights),
     }
     if shape.cell == "lstm" and workspace.can_read(inputs, weights):
         ways["workspace"] = partial(workspace.lstm, inputs, weights)

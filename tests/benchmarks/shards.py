@@ -8,7 +8,7 @@ import numpy as np
 
 from jobs.process.ahead import Ahead
 from jobs.stages.dump import LEVELS, append_block
-from pipeline.dumping.audit import Audit
+from pipeline.dumping.audit import ShardAudit
 from pipeline.dumping.unroll import Block
 from pipeline.storage.folder import Folder
 from pipeline.storage.tiles import TileWriter
@@ -24,7 +24,7 @@ def write_blocks(root: Path | str, blocks: Iterable[Block], layers: int, precisi
         for layer in range(layers):
             place = {**partition, "layer": layer}
             writer = TileWriter(Folder(str(root)), ACTIVATIONS, place, 0, "benchmark", LEVELS[precision])
-            shards.append((layer, stack.enter_context(writer), Audit()))
+            shards.append((layer, stack.enter_context(writer), ShardAudit()))
         with Ahead() as ahead:
             for block in blocks:
                 for layer, shard, audit in shards:

@@ -31,7 +31,7 @@ def test_the_product_equals_the_loop(
     inputs = torch.randn(batch, steps, features, dtype=torch.float64)
     state = tuple(torch.randn(batch, neurons, dtype=torch.float64) for _ in STATE[cell])
     with torch.no_grad():
-        expected = cells.unroll(cell, inputs, weights, nonlinearity, state)
+        expected = cells.run_layer(cell, inputs, weights, nonlinearity, state)
         made = methods.product(cell, inputs, weights, nonlinearity, state)
     assert list(made) == list(expected)
     for name, values in expected.items():
@@ -46,6 +46,6 @@ def test_the_way_taken_equals_the_loop(cell: str) -> None:
         torch.randn(rows, 5), torch.randn(rows, 6), torch.randn(rows), torch.randn(rows), torch.randn(3, 6)
     )
     inputs = torch.randn(3, 8, 5)
-    expected = cells.unroll(cell, inputs, weights)
-    for name, values in methods.unroll(cell, inputs, weights).items():
+    expected = cells.run_layer(cell, inputs, weights)
+    for name, values in methods.run_layer_fast(cell, inputs, weights).items():
         torch.testing.assert_close(values, expected[name], rtol=0, atol=1e-5)

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.capturing.capture import Capture
 from pipeline.capturing.unrolling import LayerRun
-from pipeline.dumping.audit import MEMORY, MIXED, OWN, SHOWN, STEP, Audit
+from pipeline.dumping.audit import MEMORY, MIXED, OWN, SHOWN, STEP, ShardAudit
 from pipeline.models.recurrent_lm import STACKED_GATES, make_model
 from schemas.errors import AuditError
 from schemas.experiment import Architecture
@@ -25,7 +25,7 @@ def layer_of(cell: str, layer: int = 0, nonlinearity: str = "tanh") -> LayerRun:
 
 
 def audited(run: LayerRun) -> dict[str, Residual]:
-    audit = Audit()
+    audit = ShardAudit()
     audit.add(run)
     return {residual.equation: residual for residual in audit.residuals()}
 
@@ -106,7 +106,7 @@ def test_another_hidden_state_than_the_modules_is_caught(cell: str) -> None:
     model = make_model(Architecture.model_validate(shape), 1)
     captured = Capture(model)(torch.randint(5, (9, 12)))["recurrent"]
     layers = [captured.layer(0), captured.layer(1)]
-    sound, wrong = Audit(), Audit()
+    sound, wrong = ShardAudit(), ShardAudit()
     sound.add_own(model.recurrent, layers)
     assert {residual.equation: residual.largest <= 1e-6 for residual in sound.residuals()} == {OWN: True}
     hidden = {"hidden_state": layers[1].signals["hidden_state"] + 1e-3}
@@ -117,7 +117,7 @@ def test_another_hidden_state_than_the_modules_is_caught(cell: str) -> None:
 def test_a_shard_above_tolerance_is_refused_with_a_sentence() -> None:
     run = layer_of("lstm")
     run.signals["cell_state"][5, 7, 3] += 0.25
-    audit = Audit()
+    audit = ShardAudit()
     audit.add(run)
     with pytest.raises(AuditError, match=r"lstm-1, layer 0 does not obey `c = f \* c' \+ i \* g`.*dump.tolerance"):
         audit.require(TOLERANCE, "lstm-1, layer 0")
