@@ -47,13 +47,15 @@ def _compiled(definition: Definition) -> Callable[[str], Any]:
     module = ModuleType("hypotheses_of_the_user")
     sys.modules[module.__name__] = module  # as an import does: dataclasses look there
     namespace = vars(module)
+
     try:
         exec(compile(definition.source, path, "exec"), namespace)  # noqa: S102  # the user's own file
     except Exception as error:  # noqa: BLE001  # it is someone else's code
         raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {error}") from None
+
     if not callable(namespace.get(name)):
-        there = ", ".join(key for key, value in namespace.items() if callable(value) and key[0] != "_") or "none"
-        raise UsageError(f"{path} has no function {name!r}; it has {there}")
+        functions = [key for key, value in namespace.items() if callable(value) and key[0] != "_"]
+        raise UsageError(f"{path} has no function {name!r}; it has {', '.join(functions) or 'none'}")
     function: Callable[[str], Any] = namespace[name]
     return function
 

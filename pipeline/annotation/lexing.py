@@ -58,9 +58,10 @@ def language_of(name: str) -> str:
 
 def regions(text: str, language: str) -> list[str]:
     """The kind of region of each character; quotes, # and comment marks belong to what they open."""
-    found = [CODE] * len(text)
+    kinds = [CODE] * len(text)
     if language == "plain":
-        return found
+        return kinds
+
     strings: list[Span] = []
     for match in (_PYTHON if language == "python" else _C_LIKE).finditer(text):
         kind = match.lastgroup if match.lastgroup != "quotes" else STRING
@@ -68,11 +69,12 @@ def regions(text: str, language: str) -> list[str]:
             continue
         if kind == STRING:
             strings.append(match.span())
-        found[match.start() : match.end()] = [kind] * (match.end() - match.start())
+        kinds[match.start() : match.end()] = [kind] * (match.end() - match.start())
+
     if language == "python":
-        for start, end in _documentation(_blanked(text, found), strings):
-            found[start:end] = [DOC_STRING] * (end - start)
-    return found
+        for start, end in _documentation(_blanked(text, kinds), strings):
+            kinds[start:end] = [DOC_STRING] * (end - start)
+    return kinds
 
 
 def code_of(text: str, language: str) -> str:
@@ -87,10 +89,10 @@ def _blanked(text: str, kinds: Sequence[str]) -> str:
 def _documentation(code: str, strings: Sequence[Span]) -> list[Span]:
     """The strings that open the text or follow the header of a def or class; comments may stand between."""
     starts = [start for start, _ in strings]
-    found = []
+    opening = []
     for end in (0, *(end for _, _, end in python_headers(code))):
         place = bisect_left(starts, end)
         white = _WHITE.match(code, end)
         if place < len(starts) and white and starts[place] <= white.end():
-            found.append(strings[place])
-    return found
+            opening.append(strings[place])
+    return opening

@@ -37,6 +37,7 @@ def annotation_rows(
         by_character = hypothesis.of("".join(steps), passage.language)
         ends = accumulate(map(len, steps))
         values += [by_character[end - 1] if text else None for text, end in zip(steps, ends, strict=True)]
+
     lengths = [len(text) for text in texts.values()]
     columns = {
         "sequence": np.repeat(np.fromiter(texts, np.int32, len(texts)), lengths),

@@ -50,26 +50,30 @@ def c_like_signatures(code: str) -> list[Span]:
     declaration, as of a constructor, for else it is a call. A piece that ends within parentheses declares none.
     """
     code = _PREPROCESSOR.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code)
-    found: list[Span] = []
+    spans: list[Span] = []
     around: list[int] = []  # parentheses that are open outside each {
     start = depth = 0
+
     for match in re.finditer(r"[(){};]", code):
         mark, place = match.group(), match.start()
         if mark in "()":
             depth = max(0, depth + (1 if mark == "(" else -1))
             continue
+
         if depth == 0 and mark != "}":
             name = _declared(code[start:place], mark)
             if name is not None:
-                found.append((start + name, place + 1))
+                spans.append((start + name, place + 1))
+
         if mark == "{":
             around.append(depth)
             depth = 0
         elif mark == "}":
             depth = around.pop() if around else 0
+
         if mark != ";" or depth == 0:
             start = place + 1
-    return found
+    return spans
 
 
 def _header_end(code: str, start: int, bound: int) -> int:
@@ -88,23 +92,28 @@ def _declared(piece: str, end: str) -> int | None:
     """Where the name of the method that a piece of code declares stands in it; None if it declares none."""
     annotations = _ANNOTATIONS.match(piece)
     begin = annotations.end() if annotations else 0
+
     bracket = piece.find("(", begin)
     if bracket < 0 or _is_assigned(piece[begin:]):
         return None
+
     functions = list(_FUNCTION.finditer(piece))
     if functions:
         return functions[-1].end() if "(" in piece[functions[-1].end() :] else None
+
     before = piece[begin:bracket].rstrip()
     place = len(before)
     while place and (before[place - 1].isalnum() or before[place - 1] in "_$~"):
         place -= 1
     name = before[place:]
+
     types = re.split(r"(?<!:):(?!:)", before[:place].rstrip())[-1]  # what follows `case x:` or `public:`
     words = set(_WORD.findall(types))
     if not _BEFORE_PARAMETERS.fullmatch(before) or not name or name[0].isdigit() or name in _NO_NAMES:
         return None
     if words & _NO_TYPES or types.endswith("."):
         return None
+
     is_typed = bool(words) and not types.endswith("::")
     return begin + place if end == "{" or is_typed else None
 

@@ -28,14 +28,17 @@ def cleaned(document: Document, settings: TextSettings) -> Document | str:
             raise UsageError(_not_text(document))
         text = _HALVES.sub(UNKNOWN, text)
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", UNKNOWN)
+
     if settings.line_ends == "unix" and "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if settings.tabs:
         text = text.expandtabs(settings.tabs)
+
     if settings.not_ascii != "keep" and not text.isascii():
         if settings.not_ascii == "skip":
             return "not ASCII"
         text = "".join(c if c.isascii() else UNKNOWN for c in text)
+
     return Document(document.name, text) if len(text) >= settings.minimum_length else "too short"
 
 

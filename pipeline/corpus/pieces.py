@@ -8,7 +8,7 @@ A shard ends where a document does.
 
 import base64
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import NamedTuple
@@ -63,26 +63,19 @@ def plan_pieces(survey: Survey, division: Division, window: int) -> tuple[list[T
     starts["probe"] = starts["valid"] + division.size("valid")
     bounds = {split: [starts[split]] for split in SPLITS}
     steps = steps_of(survey, division, window)
-    whole = steps == survey.characters
+    is_whole = steps == survey.characters
+
     pieces = []
     for first, last in _groups(survey):
         here = slice(first, last)
         parts = {}
-        for split, code in ((split, SPLITS.index(split)) for split in SPLITS):
+        for code, split in enumerate(SPLITS):
             places = first + np.flatnonzero(division.splits[here] == code)
-            if not len(places):
-                continue
-            stops = _shard_stops(division.sequences[places], steps[places])
-            bounded = [places[start:stop] for start, stop in pairwise([0, *stops])]
-            parts[split] = Part(
-                shard=len(bounds[split]) - 1,
-                sequence=bounds[split][-1],
-                documents=list(map(len, bounded)),
-                digests=[digest_of(survey.digests[own]) for own in bounded],
-            )
-            ends = bounds[split][-1] + np.cumsum(division.sequences[places])
-            bounds[split] += [int(ends[stop - 1]) for stop in stops]
-        cut = first + np.flatnonzero((division.splits[here] >= 0) & ~whole[here])
+            if len(places):
+                parts[split], ends = _part(survey, division, steps, places, bounds[split])
+                bounds[split] += ends
+
+        cut = first + np.flatnonzero((division.splits[here] >= 0) & ~is_whole[here])
         pieces.append(
             TextPiece(
                 sources=(int(survey.sources[first]), int(survey.sources[last - 1]) + 1),
@@ -142,19 +135,23 @@ def text_shards(
     splits = _unpacked(piece.splits)
     filling = {split: _Filling(p, p.shard, p.sequence, []) for split, p in piece.parts.items()}
     left = sum(len(part.documents) for part in piece.parts.values())
+
     own = islice(documents, piece.skip, piece.skip + piece.documents)
     for number, document in enumerate(own, piece.document):
-        place = number - piece.document
-        if splits[place] < 0:
+        code = splits[number - piece.document]
+        if code < 0:
             continue
-        fill = filling[SPLITS[splits[place]]]
+        split = SPLITS[code]
+        fill = filling[split]
         text = document.text[: piece.cut[number] * window] if number in piece.cut else document.text
         fill.taken.append((number, document, text))
+
         if fill.is_full():
             if not fill.is_planned():
                 raise UsageError(CHANGED)
-            yield _shard(SPLITS[splits[place]], fill, window, vocabulary)
+            yield _shard(split, fill, window, vocabulary)
             fill.shard, fill.taken, left = fill.shard + 1, [], left - 1
+
     if left:
         raise UsageError(CHANGED)
 
@@ -169,6 +166,26 @@ def _groups(survey: Survey) -> Iterator[tuple[int, int]]:
         stop = min(int(np.searchsorted(read, before + least)) + 1, len(survey))
         yield start, stop
         start = stop
+
+
+def _part(
+    survey: Survey, division: Division, steps: np.ndarray, places: np.ndarray, bounds: Sequence[int]
+) -> tuple[Part, list[int]]:
+    """A piece's part of a split, of the documents at some places, and the end of each of its shards' sequences.
+
+    `bounds` are the first sequence of each of the split's shards before these, with the end of the last one.
+    """
+    stops = _shard_stops(division.sequences[places], steps[places])
+    shards = [places[start:stop] for start, stop in pairwise([0, *stops])]
+    part = Part(
+        shard=len(bounds) - 1,
+        sequence=bounds[-1],
+        documents=list(map(len, shards)),
+        digests=[digest_of(survey.digests[own]) for own in shards],
+    )
+
+    ends = bounds[-1] + np.cumsum(division.sequences[places])
+    return part, [int(ends[stop - 1]) for stop in stops]
 
 
 def _shard_stops(sequences: np.ndarray, steps: np.ndarray) -> list[int]:
@@ -197,7 +214,8 @@ def _shard(split: str, fill: _Filling, window: int, vocabulary: Vocabulary) -> S
             tokens += [encoded[place * width : (place + 1) * width] for place in range(count)]
         else:
             windows = (text[place * width : (place + 1) * width] for place in range(count))
-            tokens += [vocabulary.encode(one, document.name) for one in windows]
+            tokens += [vocabulary.encode(part, document.name) for part in windows]
+
     firsts = fill.sequence + np.append(0, np.cumsum(counts))
     rows: dict[str, object] = {
         "document": pa.array([number for number, *_ in fill.taken], pa.int32()),
@@ -206,6 +224,7 @@ def _shard(split: str, fill: _Filling, window: int, vocabulary: Vocabulary) -> S
         "sequence": pa.array(firsts[:-1], pa.int32()),
         "sequences": pa.array(counts, pa.int32()),
     }
+
     steps = rows_of_tokens(range(fill.sequence, int(firsts[-1])), tokens, vocabulary)
     fill.sequence = int(firsts[-1])
     return Shard(split, fill.shard, steps, pa.table(rows, schema=DOCUMENTS.schema))

@@ -32,14 +32,17 @@ def step_rows(task: Task, vocabulary: Vocabulary, seed: int, numbers: Iterable[i
     ids: list[int] = []
     tokens: list[np.ndarray] = []
     determined: list[np.ndarray] = []
+
     for number in numbers:
         sequence = task.sequence(seed, number)
         encoded = encoded_sequence(sequence, vocabulary, number)
         ids.append(number)
         tokens.append(encoded)
+
         # Step t's target is token t + 1, which begins where token t ends; the last step has none.
         ends = np.cumsum(widths[encoded])
         determined.append((ends >= sequence.determined_from) & (np.arange(len(encoded)) + 1 < len(encoded)))
+
     return rows_of_tokens(ids, tokens, vocabulary, np.concatenate(determined))
 
 
@@ -54,13 +57,15 @@ def rows_of_tokens(
         vocabulary: what the tokens stand for.
         determined: whether the step's target is determined, (N,); None: nowhere.
     """
-    lengths = np.array([len(one) for one in tokens])
+    lengths = np.array([len(sequence) for sequence in tokens])
+    starts = np.cumsum(lengths) - lengths
     flat = np.concatenate(tokens)
+
     chars = pa.array(vocabulary.characters, pa.string()).take(pa.array(flat))
     is_last = np.zeros(len(flat), bool)
     is_last[np.cumsum(lengths) - 1] = True
     following = pa.concat_arrays([chars[1:], pa.nulls(1, pa.string())])
-    starts = np.cumsum(lengths) - lengths
+
     columns = {
         "sequence": np.repeat(np.array(ids, np.int32), lengths),
         "step": (np.arange(len(flat)) - np.repeat(starts, lengths)).astype(np.int32),

@@ -54,17 +54,19 @@ class Surveyor:
         self._left_out: Counter[str] = Counter()
         self._suffixes: Counter[str] = Counter()
 
-    def add(self, source: int, found: Document | str) -> None:
+    def add(self, source: int, document: Document | str) -> None:
         """Take note of a document, or of the reason why there is none."""
-        if isinstance(found, str):
-            self._left_out[found] += 1
+        if isinstance(document, str):
+            self._left_out[document] += 1
             return
-        self._open.append((source, len(found.text), text_digest(found.text)))
-        self._uncounted.append(found.text)
-        self._suffixes[suffix_of(found.name)] += 1
-        self._waiting += len(found.text)
+
+        self._open.append((source, len(document.text), text_digest(document.text)))
+        self._uncounted.append(document.text)
+        self._suffixes[suffix_of(document.name)] += 1
+        self._waiting += len(document.text)
         self.documents += 1
-        self.characters += len(found.text)
+        self.characters += len(document.text)
+
         if self._waiting > _COUNTED_AT_ONCE:
             self._count()
 
@@ -151,28 +153,34 @@ def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, last:
     """
     windows = windows_of(survey.characters, settings.window)
     order = np.lexsort((np.arange(len(survey)), _mixed(survey.digests ^ _mixed(np.uint64(corpus.seed)))))
-    same = np.zeros(len(order), bool)
-    same[1:] = survey.digests[order[1:]] == survey.digests[order[:-1]]
+    is_twin = np.zeros(len(order), bool)
+    is_twin[1:] = survey.digests[order[1:]] == survey.digests[order[:-1]]
     if settings.duplicates == "drop":
-        order, same = order[~same], np.zeros(int((~same).sum()), bool)
+        order, is_twin = order[~is_twin], np.zeros(int((~is_twin).sum()), bool)
+
     splits, taken = np.full(len(survey), NOWHERE, np.int8), np.zeros(len(survey), np.int64)
     start = 0
+
     for split in sorted(("probe", "valid", "train"), key=lambda split: split == last):
         wanted = getattr(corpus, split)
         if not wanted and split != last:
             continue
         ends = np.cumsum(windows[order[start:]])
-        found = int(ends[-1]) if len(ends) else 0
-        if found < max(1, wanted):
+        available = int(ends[-1]) if len(ends) else 0
+        if available < max(1, wanted):
             raise UsageError(_too_few(survey, settings, int(windows[order].sum()), corpus, split))
+
         stop = start + (int(np.searchsorted(ends, wanted)) + 1 if wanted else len(ends))
         chosen = order[start:stop]
         splits[chosen], taken[chosen] = SPLITS.index(split), windows[chosen]
+
         if wanted:
             taken[chosen[-1]] -= int(ends[stop - start - 1]) - wanted
-        while stop < len(order) and same[stop]:  # a twin of the last one is left out
+
+        while stop < len(order) and is_twin[stop]:  # a twin of the last one is left out
             stop += 1
         start = stop
+
     splits[taken == 0] = NOWHERE
     return Division(splits, taken)
 
