@@ -222,7 +222,7 @@ class Drawing(Settings):
     @classmethod
     def _one_is_a_list(cls, value: object) -> object:
         values = value if isinstance(value, list) else [value]
-        return [float(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in values]
+        return [float(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in values]
 
 
 class Experiment(Settings):

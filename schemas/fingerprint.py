@@ -31,6 +31,7 @@ def sha256(data: bytes) -> str:
 def _refuse(value: object, where: str) -> None:
     if value is None or isinstance(value, bool | int | str):
         return
+
     if isinstance(value, float):
         if not math.isfinite(value):
             raise TypeError(f"{where} is {value}, which has no canonical form")

@@ -43,8 +43,9 @@ def parse_experiment(document: Mapping[str, object], source: str) -> Experiment:
     try:
         return Experiment.model_validate(document)
     except ValidationError as error:
+        problems = error.errors()
         # Of a union's forms the last is the general one: a list of signals rather than the word all.
-        first = [one for one in error.errors() if one["loc"][:2] == error.errors()[0]["loc"][:2]][-1]
+        first = [problem for problem in problems if problem["loc"][:2] == problems[0]["loc"][:2]][-1]
         raise UsageError(f"{source}: {_sentence(first)}") from None
 
 
@@ -53,14 +54,10 @@ def _sentence(error: ErrorDetails) -> str:  # noqa: PLR0911  # one sentence a ki
     path = [part for part in path if not str(part).startswith(("literal[", "list["))]  # which form of a union
     key = ".".join(str(part) for part in path)
     given = error["input"]
+
     match error["type"]:
         case "extra_forbidden":
-            known = _fields_at(error["loc"])
-            near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
-            prefix = ".".join(str(part) for part in path[:-1])
-            hint = ".".join(filter(None, [prefix, near[0]])) if near else ""
-            did_you_mean = f"did you mean {hint}? " if hint else ""
-            return f"unknown key {key}: {did_you_mean}known here: {', '.join(known)}"
+            return _unknown_key(list(map(str, path)), _fields_at(error["loc"]))
         case "union_tag_invalid":
             return _choice("task", str(given.get("name")), list(TASK_SETTINGS))
         case "union_tag_not_found":
@@ -73,8 +70,14 @@ def _sentence(error: ErrorDetails) -> str:  # noqa: PLR0911  # one sentence a ki
         case "value_error":
             return str(error["ctx"]["error"])
         case _:
-            told = error["msg"].removeprefix("Input ")
-            return f"{key} {told[0].lower()}{told[1:]}, not {given!r}"
+            complaint = error["msg"].removeprefix("Input ")
+            return f"{key} {complaint[0].lower()}{complaint[1:]}, not {given!r}"
+
+
+def _unknown_key(path: list[str], known: list[str]) -> str:
+    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    hint = f"did you mean {'.'.join([*path[:-1], near[0]])}? " if near else ""
+    return f"unknown key {'.'.join(path)}: {hint}known here: {', '.join(known)}"
 
 
 def _choice(kind: str, word: str, known: list[str]) -> str:

@@ -47,7 +47,9 @@ class ScoreSettings(Settings):
         if not isinstance(values, dict) or not isinstance(values.get("define"), list):
             return values
         names = [
-            one["name"] for one in values["define"] if isinstance(one, dict) and isinstance(one.get("name"), str)
+            definition["name"]
+            for definition in values["define"]
+            if isinstance(definition, dict) and isinstance(definition.get("name"), str)
         ]
         if len(set(names)) < len(names):
             raise ValueError(f"score.define has a name twice: {names}")
@@ -56,4 +58,4 @@ class ScoreSettings(Settings):
 
     def definition(self, name: str) -> Definition | None:
         """The definition of a name; None for a shipped hypothesis."""
-        return next((one for one in self.define if one.name == name), None)
+        return next((definition for definition in self.define if definition.name == name), None)
