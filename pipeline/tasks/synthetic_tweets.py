@@ -67,11 +67,11 @@ class SyntheticTweets:
     def sequence(self, seed: int, index: int, size: int | None = None) -> Sequence:  # noqa: ARG002
         """Line `index`; an ending that would make it too long is left out."""
         draw = _Draw(seed, index)
-        text = draw.one(OPENINGS) + draw.one(SENTENCES)
+        text = draw.choice(OPENINGS) + draw.choice(SENTENCES)
         if draw.below(3) == 0:
-            text += (" " if text[-1] in "?!" else ". ") + draw.one(SENTENCES)
+            text += (" " if text[-1] in "?!" else ". ") + draw.choice(SENTENCES)
         body = draw.filled(text)
-        whole = body + draw.filled(draw.one(ENDINGS))
+        whole = body + draw.filled(draw.choice(ENDINGS))
         line = (whole if len(whole) < self._maximum else body[: self._maximum - 1]) + "\n"
         return Sequence(line, determined_from=len(line))
 
@@ -86,7 +86,7 @@ class _Draw:
         """A whole number from 0 to before stop."""
         return int(next(self._numbers)) % stop
 
-    def one(self, choices: tuple[str, ...]) -> str:
+    def choice(self, choices: tuple[str, ...]) -> str:
         """One of some texts."""
         return choices[self.below(len(choices))]
 
@@ -97,19 +97,19 @@ class _Draw:
     def _slot(self, name: str) -> str:
         match name:
             case "mention":
-                return f"@{self.one(WORDS['handle'])}" + (str(self.below(100)) if self.below(2) else "")
+                return f"@{self.choice(WORDS['handle'])}" + (str(self.below(100)) if self.below(2) else "")
             case "tags":
                 return " ".join(self._tag() for _ in range(1 + self.below(2)))
             case "url":
                 path = "".join(LETTERS[self.below(len(LETTERS))] for _ in range(6 + self.below(5)))
                 return f"http{'s' if self.below(2) else ''}://t.co/{path}"
             case "quote":
-                parts = (self.one(WORDS[kind]) for kind in ("doing", "thing", "be", "quality"))
+                parts = (self.choice(WORDS[kind]) for kind in ("doing", "thing", "be", "quality"))
                 return " ".join(list(parts)[: 2 + self.below(3)])
             case "number":
                 return str(2 + self.below(998))
             case _:
-                return self.one(WORDS[name])
+                return self.choice(WORDS[name])
 
     def _tag(self) -> str:
-        return "#" + "".join(self.one(WORDS["tag"]) for _ in range(1 + self.below(3)))
+        return "#" + "".join(self.choice(WORDS["tag"]) for _ in range(1 + self.below(3)))

@@ -55,19 +55,15 @@ class Vocabulary:
         text it is.
         """
         if self.tokenizer:
-            try:
-                tokens = self.tokenizer(text)
-            except Exception as error:  # noqa: BLE001  # it is someone else's code
-                reason = f"{type(error).__name__}: {error}"
-                raise UsageError(f"{where}: the tokenizer fails with {reason}") from None
-            return self.checked(tokens, f"{where}: the tokenizer")
+            return self.checked(_tokenized(self.tokenizer, text, where), f"{where}: the tokenizer")
+
         codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        found = self._by_code_point.take(codes, mode="clip")  # the last place is no character's
+        tokens = self._by_code_point.take(codes, mode="clip")  # the last place is no character's
         if self.unknown is not None:
-            found = np.where(found < 0, np.int32(self._tokens[self.unknown]), found)
-        elif len(found) and found.min() < 0:
-            raise UsageError(f"{where} holds the character {text[int(found.argmin())]!r}, {self.lacks}")
-        return found
+            tokens = np.where(tokens < 0, np.int32(self._tokens[self.unknown]), tokens)
+        elif len(tokens) and tokens.min() < 0:
+            raise UsageError(f"{where} holds the character {text[int(tokens.argmin())]!r}, {self.lacks}")
+        return tokens
 
     def checked(self, tokens: Sequence[int], where: str) -> np.ndarray:
         """Tokens as int32 (steps,). Raises UsageError when there are none, or some the vocabulary lacks."""
@@ -75,10 +71,12 @@ class Vocabulary:
             given = np.asarray(tokens)
         except (TypeError, ValueError):
             given = np.empty((), object)
+
         if given.ndim != 1 or not len(given) or given.dtype.kind not in "iu":
             raise UsageError(
                 f"{where} gave {str(tokens)[:60]!r}: a list of at least one token (a whole number) is needed"
             )
+
         strange = given[(given < 0) | (given >= len(self))]
         if len(strange):
             raise UsageError(
@@ -90,6 +88,14 @@ class Vocabulary:
     def decode(self, tokens: np.ndarray) -> str:
         """The text of tokens (steps,)."""
         return "".join(self.characters[token] for token in tokens)
+
+
+def _tokenized(tokenizer: Callable[[str], Sequence[int]], text: str, where: str) -> Sequence[int]:
+    try:
+        return tokenizer(text)
+    except Exception as error:  # noqa: BLE001  # it is someone else's code
+        reason = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{where}: the tokenizer fails with {reason}") from None
 
 
 def parse_vocabulary(data: bytes, name: str) -> tuple[str, ...]:
@@ -110,21 +116,26 @@ def vocabulary_of_document(document: object, name: str) -> tuple[str, ...]:
     if isinstance(document, Mapping) and isinstance(document.get("characters"), str | list):
         document = document["characters"]
     if isinstance(document, Mapping):
-        tokens = list(document.values())
-        if any(isinstance(token, bool) or not isinstance(token, int) for token in tokens):
-            raise UsageError(f'{name} must give each text its token: {{"a": 0, "b": 1}}')
-        missing = set(range(len(tokens))) - set(tokens)
-        if missing:
-            raise UsageError(
-                f"{name} has {len(tokens)} texts and none for token {min(missing)}: tokens are 0, 1, 2 …"
-            )
-        document = [text for text, _ in sorted(document.items(), key=lambda pair: pair[1])]
+        document = _by_token(document, name)
+
     if not isinstance(document, Sequence) or not document or any(not isinstance(text, str) for text in document):
         raise UsageError(f'{name} is no vocabulary: {{"characters": "…"}}, a list of texts, or {{"text": token}}')
     try:
         return tuple(Vocabulary(document).characters)
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
+
+
+def _by_token(document: Mapping[object, object], name: str) -> list[object]:
+    """The texts of {"text": token}, in the order of their tokens."""
+    tokens = {text: token for text, token in document.items() if isinstance(token, int)}
+    if len(tokens) < len(document) or any(isinstance(token, bool) for token in tokens.values()):
+        raise UsageError(f'{name} must give each text its token: {{"a": 0, "b": 1}}')
+
+    missing = set(range(len(tokens))) - set(tokens.values())
+    if missing:
+        raise UsageError(f"{name} has {len(tokens)} texts and none for token {min(missing)}: tokens are 0, 1, 2 …")
+    return sorted(tokens, key=tokens.__getitem__)
 
 
 def format_vocabulary(characters: Sequence[str]) -> bytes:
