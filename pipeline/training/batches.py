@@ -42,6 +42,7 @@ class Batches:
     def __init__(self, sequences: Sequences, settings: TrainingSettings, seed: int, share: Share = ALONE) -> None:
         """Prepare; raises UsageError when a batch has fewer sequences than there are parts."""
         self._sequences, self._share = sequences, share
+
         self._order: WholeSequences | Chunks
         longest = int(sequences.lengths.max())
         if settings.truncate:
@@ -49,12 +50,14 @@ class Batches:
             longest = min(longest, settings.truncate)
         else:
             self._order = WholeSequences(sequences, settings.batch_size, seed)
+
         self.lanes = self._order.lanes
         if self.lanes < share.of * settings.accumulate:
             raise UsageError(
                 f"a batch of {self.lanes} sequences is too small for {share.of} workers in {settings.accumulate} "
                 "parts: raise training.batch_size, or lower training.accumulate or --data-parallel"
             )
+
         self.bounds = part_bounds(self.lanes, share, settings.accumulate)
         self._ahead = max(1, min(BATCHES_AHEAD, TOKENS_AHEAD // (self.lanes * longest)))
 
@@ -66,9 +69,11 @@ class Batches:
     def _made(self, train_steps: range) -> Iterator[Batch]:
         spans = [self._order.spans(train_step) for train_step in train_steps]
         here = slice(self.bounds[0], self.bounds[-1])
+
         starts, lengths = (np.stack([span[field][here] for span in spans]) for field in (0, 1))
         tokens, real = self._sequences.spans(starts.ravel(), lengths.ravel() + 1)
         targets = np.where(real[:, 1:], tokens[:, 1:], IGNORED)
+
         for batch, span in enumerate(spans):
             parts = []
             for begin, end in pairwise(bound - self.bounds[0] for bound in self.bounds):

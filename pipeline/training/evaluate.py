@@ -29,12 +29,15 @@ def evaluate(model: RecurrentLM, sequences: Sequences, share: Share = ALONE) -> 
         tokens, real = part.padded(np.arange(len(part)))
         targets = next_tokens(tokens, real)
         loss, predicted = _read(model, tokens, targets)
+
         determined = np.zeros_like(real)
         determined[real] = part.determined
         wrong = determined & (predicted != targets)
         asked = determined.any(1)
-        found = loss, (targets != IGNORED).sum(), (asked & ~wrong.any(1)).sum(), asked.sum()
-        tally = [total + float(own) for total, own in zip(tally, found, strict=True)]
+
+        counts = loss, (targets != IGNORED).sum(), (asked & ~wrong.any(1)).sum(), asked.sum()
+        tally = [total + float(own) for total, own in zip(tally, counts, strict=True)]
+
     loss, characters, right, asked_in_all = summed(share, tally)
     return Evaluation(loss / max(1, characters), right / asked_in_all if asked_in_all else None)
 

@@ -27,16 +27,16 @@ class Lanes:
 
     def keep(self, part: int, state: CarriedState) -> None:
         """Remember what an update left; gradients end here."""
-        states = () if state is None else (state,) if isinstance(state, Tensor) else state
-        self._parts[part] = tuple(one.detach() for one in states)
+        states = (state,) if isinstance(state, Tensor) else state or ()
+        self._parts[part] = tuple(tensor.detach() for tensor in states)
 
     def state(self) -> dict[str, Tensor]:
         """Every process' lanes, as named tensors; all of them must ask."""
         own = [torch.cat(parts, 1) for parts in zip(*self._parts, strict=True)]
-        whole = (joined(self._share, one, self._lanes, self._bounds[0]) for one in own)
-        return {f"lanes.{index}": one for index, one in enumerate(whole)}
+        whole = (joined(self._share, lanes, self._lanes, self._bounds[0]) for lanes in own)
+        return {f"lanes.{index}": lanes for index, lanes in enumerate(whole)}
 
     def restore(self, state: dict[str, Tensor], device: torch.device) -> None:
         """Go on from what `state` gave, here or with other processes."""
         whole = [state[f"lanes.{index}"] for index in range(sum(name.startswith("lanes.") for name in state))]
-        self._parts = [tuple(one[:, a:b].to(device) for one in whole) for a, b in pairwise(self._bounds)]
+        self._parts = [tuple(lanes[:, a:b].to(device) for lanes in whole) for a, b in pairwise(self._bounds)]

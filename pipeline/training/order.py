@@ -53,10 +53,12 @@ class Chunks:
         order = self._shuffle.of(epoch)
         if epoch != self._epoch:
             self._epoch, self._ends = epoch, np.cumsum(self._chunks[order])
+
         chunks = np.arange(self.lanes) * updates + place
-        found = np.searchsorted(self._ends, chunks, "right")
-        rows = order[found]
-        begin = (chunks - (self._ends[found] - self._chunks[rows])) * self._steps  # within the sequence
+        positions = np.searchsorted(self._ends, chunks, "right")
+        rows = order[positions]
+
+        begin = (chunks - (self._ends[positions] - self._chunks[rows])) * self._steps  # within the sequence
         targets = np.minimum(self._steps, self._targets[rows] - begin)
         return Spans(self._offsets[rows] + begin, targets, (begin > 0) & (place > 0))
 

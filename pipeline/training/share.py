@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, distributed
 
-Told = TypeVar("Told")
+Data = TypeVar("Data")
 
 
 class Share(NamedTuple):
@@ -42,13 +42,13 @@ def joined(share: Share, part: Tensor, size: int, start: int) -> Tensor:
     return whole
 
 
-def told_by_first(share: Share, data: Told) -> Told:
+def told_by_first(share: Share, data: Data) -> Data:
     """The first process' data, in all of them."""
     if share.of == 1:
         return data
-    told = [data]
-    distributed.broadcast_object_list(told, src=0)
-    return told[0]
+    message = [data]
+    distributed.broadcast_object_list(message, src=0)
+    return message[0]
 
 
 def _device() -> str:

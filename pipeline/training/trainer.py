@@ -57,8 +57,10 @@ class Trainer:
         self.train_step = 0
         self.span = Span()
         self._settings, self._share, self._device = settings, share, torch.device(device)
+
         self.batches = Batches(sequences, settings, seed, share)
         self._lanes = Lanes(self.batches.lanes, self.batches.bounds, share)
+
         self._parameters = list(model.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
         self._together = DistributedDataParallel(model) if share.of > 1 else None
@@ -67,11 +69,13 @@ class Trainer:
         """Update until `train_step` updates have been made."""
         losses: list[Tensor] = []
         characters = 0
+
         self.model.train()
         for batch in self.batches.between(self.train_step, train_step):
             losses.append(self._update(batch))
             characters += batch.characters
         self.model.eval()
+
         if losses:
             # In float64, one after another: a sum that was cut in two by a kill ends with the same bits.
             *own, counted = summed(self._share, [*torch.stack(losses).double().tolist(), float(characters)])
@@ -87,6 +91,7 @@ class Trainer:
     def _update(self, batch: Batch) -> Tensor:
         self._optimizer.param_groups[0]["lr"] = learning_rate(self._settings, self.train_step)
         self._optimizer.zero_grad()
+
         losses = []
         for index, part in enumerate(batch.parts):
             with self._exchange(last=index == len(batch.parts) - 1):
@@ -94,6 +99,7 @@ class Trainer:
                 loss = self._loss(index, part) / batch.targets
                 (loss * self._share.of).backward()  # type: ignore[no-untyped-call]  # DDP takes the processes' mean
             losses.append(loss.detach())
+
         nn.utils.clip_grad_norm_(self._parameters, self._settings.clip)
         self._optimizer.step()
         self.train_step += 1
@@ -136,9 +142,11 @@ class Trainer:
         self.train_step = int(state["train_step"])
         loss, updates, characters = state["span"].tolist()
         self.span = Span(loss, int(updates), int(characters))
+
         weights = {name.removeprefix("model."): v for name, v in state.items() if name.startswith("model.")}
         self.model.load_state_dict(weights)
         self._lanes.restore(state, self._device)
+
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith("adam."):
