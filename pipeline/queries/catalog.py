@@ -59,7 +59,9 @@ class Catalog:
         """The signals that a run's dumps were asked for."""
         plans = [manifest.plan for manifest in self.manifests[run] if manifest.plan.stage == "dump"]
         asked = plans[0].settings["signals"] if plans else "all"
-        return SIGNALS if asked == "all" else tuple(s for s in SIGNALS if isinstance(asked, list) and s in asked)
+        if asked == "all":
+            return SIGNALS
+        return tuple(signal for signal in SIGNALS if isinstance(asked, list) and signal in asked)
 
     def objects(self, table: str) -> list[StoredObject]:
         """The shards of a table, over all runs."""
@@ -70,14 +72,15 @@ class Catalog:
         rows = [
             {
                 "run": run,
-                "table": o.table,
-                "path": o.path,
-                "rows": o.rows,
-                "bytes": o.bytes,
-                "sha256": o.sha256,
+                "table": stored.table,
+                "path": stored.path,
+                "rows": stored.rows,
+                "bytes": stored.bytes,
+                "sha256": stored.sha256,
             }
-            for run, o in self._objects()
+            for run, stored in self._objects()
         ]
+
         columns = ("run", pa.string()), ("table", pa.string()), ("path", pa.string())
         sizes = ("rows", pa.int64()), ("bytes", pa.int64()), ("sha256", pa.string())
         return pa.Table.from_pylist(rows, pa.schema([*columns, *sizes]))
@@ -97,9 +100,11 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
     versions = {path: version for path, version in folder.versions("_meta").items() if _name(path) in _READ}
     documents = read_documents(folder, cache, {p: v for p, v in versions.items() if _name(p) != PLAN})
     check_format(folder, documents.get(LAKE))
+
     runs: dict[str, RunRecord] = {}
     begun: dict[str, list[tuple[str, str]]] = defaultdict(list)
     manifests: dict[str, list[Manifest]] = defaultdict(list)
+
     for path in versions:
         parts = path.split("/")
         run = parts[1].removeprefix("run=")
@@ -109,6 +114,7 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
             begun[run].append((parts[2], "/".join(parts[3:-1])))
         elif _name(path) == MANIFEST:
             manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
+
     return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs})
 
 

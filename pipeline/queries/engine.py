@@ -78,6 +78,7 @@ def attach(connection: duckdb.DuckDBPyConnection, folder: Folder, objects: Liste
     execute(f"set global threads = {max(THREADS, os.cpu_count() or 1)}")
     for setting in _CACHES:
         execute(f"set global {setting}")
+
     engine = choose_engine(connection) if folder.s3 else Engine("fsspec", "not S3")
     if engine.name == "httpfs" and folder.s3:
         for name in _TAKEN:
@@ -88,18 +89,21 @@ def attach(connection: duckdb.DuckDBPyConnection, folder: Folder, objects: Liste
         execute(_secret(folder.s3.connection(), folder.address("")))
     else:
         connection.register_filesystem(objects)
+
     return engine.name
 
 
 def _load(connection: duckdb.DuckDBPyConnection) -> str:
     """Load httpfs; where it came from."""
     own = duckdb.__version__
-    found = importlib.util.find_spec("duckdb_extension_httpfs")
-    for place in (found.submodule_search_locations or ()) if found else ():
+    wheel = importlib.util.find_spec("duckdb_extension_httpfs")
+    places = wheel.submodule_search_locations if wheel else None
+    for place in places or ():
         file = Path(place, "extensions", f"v{own}", "httpfs.duckdb_extension")
         if file.exists():
             connection.execute(f"load {quoted(str(file))}")
             return "from the wheel duckdb-extension-httpfs"
+
     try:
         connection.execute("load httpfs")
     except duckdb.Error:
@@ -117,6 +121,7 @@ def _secret(given: S3Connection, scope: str) -> str:
         where = urlsplit(given.endpoint)
         parts["endpoint"] = quoted(where.netloc + where.path.rstrip("/"))
         parts["use_ssl"] = str(where.scheme == "https").lower()
-    told = {"region": given.region, "key_id": given.key, "secret": given.secret, "session_token": given.token}
-    parts |= {name: quoted(value) for name, value in told.items() if value}
+
+    access = {"region": given.region, "key_id": given.key, "secret": given.secret, "session_token": given.token}
+    parts |= {name: quoted(value) for name, value in access.items() if value}
     return f"create secret lake (type s3, {', '.join(f'{name} {value}' for name, value in parts.items())})"

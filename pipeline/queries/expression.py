@@ -45,17 +45,20 @@ def expression_rows(definition: Definition, steps: pa.Table) -> pa.Table:
         rows = connection.sql(
             f"select sequence, step, ({definition.sql}) as value from steps order by sequence, step"
         )
+
         kind = str(rows.types[2])
         if not _NUMBER.fullmatch(kind):
             raise UsageError(f"{definition.name}: {definition.sql} gives {kind}, not a number or boolean")
-        found = rows.project("sequence, step, value::double as value").to_arrow_table()
-    if len(found) != len(steps):
-        raise UsageError(f"{definition.name} gives {len(found)} values for {len(steps)} steps")
-    if not pc.all(pc.is_finite(found["value"].drop_null())).as_py():
+        values = rows.project("sequence, step, value::double as value").to_arrow_table()
+
+    if len(values) != len(steps):
+        raise UsageError(f"{definition.name} gives {len(values)} values for {len(steps)} steps")
+    if not pc.all(pc.is_finite(values["value"].drop_null())).as_py():
         raise UsageError(f"{definition.name} gives infinite values: let it give NULL there, as with nullif(…, 0)")
-    if definition.yes_no and not set(found["value"].drop_null().unique().to_pylist()) <= {0.0, 1.0}:
+    if definition.yes_no and not set(values["value"].drop_null().unique().to_pylist()) <= {0.0, 1.0}:
         raise UsageError(f"{definition.name} gives other values than 0 and 1, against its yes_no = true")
-    return found.cast(ANNOTATIONS.schema)
+
+    return values.cast(ANNOTATIONS.schema)
 
 
 @contextmanager

@@ -54,12 +54,15 @@ class Views:
         self._lock = threading.Lock()
         self._files: dict[str, list[Path]] = {}  # of the cache, by table that was filled
         self._objects = None if folder.is_local else ListedObjects(folder, cache)
+
         # DuckDB 1.5.5 has an internal error on min or max of a partition column over one file (duckdb#25629).
         connection.execute("set disabled_optimizers = 'statistics_propagation'")
         if self._objects:
             self.way = attach(connection, folder, self._objects)
+
         for table in TABLES.values():
             self._make(table, None if self._objects else self._addresses(catalog.objects(table.name)))
+
         connection.register("_shards", catalog.shards())
         connection.execute("create table shards as from _shards")
         connection.unregister("_shards")
@@ -79,8 +82,8 @@ class Views:
 
     def reason(self, error: Exception) -> UnrolledError:
         """An error of DuckDB's, or of the store below it, as one of ours."""
-        if self._objects and (found := self._objects.take_error()):
-            return found
+        if self._objects and (failure := self._objects.take_error()):
+            return failure
         if not isinstance(error, _OF_THE_QUERY) and (damage := self._damage(str(error))):
             return StorageError(damage)
         if isinstance(error, duckdb.IOException) and self._objects:
@@ -118,15 +121,18 @@ class Views:
         """The files of small shards, by the shards' paths; those that are not there are read, up to a limit."""
         small = [stored for stored in objects if stored.bytes <= SMALL]
         files = {stored.path: cache.shard(stored) for stored in small}
+
         wanted: dict[str, StoredObject] = {}
         total = 0
         for stored in small:
             if files[stored.path] is None and total + stored.bytes <= AT_ONCE:
                 wanted[stored.path] = stored
                 total += stored.bytes
+
         for path, data in self._folder.read_many(wanted).items():
             cache.write_shard(wanted[path], data)
         files |= {path: cache.shard(stored) for path, stored in wanted.items()}
+
         kept = {path: file for path, file in files.items() if file is not None and file.exists()}
         cache.lend(kept.values())
         return kept
@@ -138,8 +144,8 @@ class Views:
         try:
             self._connection.execute(f"create or replace view {table.name} as {self._body(table, files)}")
         except duckdb.Error as error:  # it reads the first shard's columns
-            if self._objects and (found := self._objects.take_error()):
-                raise found from None
+            if self._objects and (failure := self._objects.take_error()):
+                raise failure from None
             stage = next(name for name, tables in TABLES_OF.items() if table.name in tables)
             why = f"{str(error).splitlines()[0]}; its first shard is {(files or [''])[0]}"
             raise StorageError(

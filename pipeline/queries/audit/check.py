@@ -46,14 +46,14 @@ class _Line:
     numbers: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def add(self, found: Mapping[str, object], dump: Dump) -> None:
+    def add(self, outcome: Mapping[str, object], dump: Dump) -> None:
         """Add what one dump came to."""
-        self.rows_checked += int(str(found["rows_checked"] or 0))
-        self.violations += int(str(found["violations"]))
-        if isinstance(found["worst"], Mapping):
-            self.note(f"worst in {dump.name}: {_place(found['worst'])}")
+        self.rows_checked += int(str(outcome["rows_checked"] or 0))
+        self.violations += int(str(outcome["violations"]))
+        if isinstance(outcome["worst"], Mapping):
+            self.note(f"worst in {dump.name}: {_place(outcome['worst'])}")
         for name in ("largest", "median", "tolerance"):
-            value = found[name]
+            value = outcome[name]
             if isinstance(value, float):
                 self.numbers[name] = max(value, self.numbers.get(name, 0.0))
 
@@ -111,18 +111,15 @@ class Audit:
     def _check_dump(self, dump: Dump) -> None:
         cell, count, neurons = self._shape(dump)
         layers = dump.layers(count)
-        followed = [layer for layer in layers if layer in (0, *(below + 1 for below in layers))]
         weights, config, missing = self._checkpoint(dump)
-        parameters: dict[str, object] = {"run": dump.run, "model": dump.model, "checkpoint": dump.checkpoint}
-        parameters |= {"layers": layers, "followed": followed, "neurons": neurons}
-        parameters["nonlinearity"] = nonlinearity_of(config) if cell in ("feedforward", "rnn") else "tanh"
-        parameters |= {"signals": list(dump.signals(cell)), "unit": _unit(dump.precision)}
-        parameters |= {"float32": FLOAT32, "least": LEAST}
+        parameters = _parameters(dump, cell, layers, neurons, config)
         is_prepared, has_characters = False, architecture_of(config) is not None
+
         for name, invariant in invariants().items():
             if cell not in invariant.cells:
                 continue
             line = self._lines.setdefault(name, _Line(invariant.says))
+
             if lacking := invariant.lacks(cell, dump.signals(cell)):
                 line.note(f"left out for {cell}: the dump holds no {', '.join(lacking)}")
                 continue
@@ -133,6 +130,7 @@ class Audit:
                 line.note(
                     f"layer 0 left out for {dump.model}: what its network makes of a token is not in the lake"
                 )
+
             try:
                 if name in FROM_WEIGHTS and not is_prepared:
                     self._prepare(
@@ -148,10 +146,10 @@ class Audit:
     def _shape(self, dump: Dump) -> tuple[str, int, int]:
         """Cell, layers and neurons of a layer."""
         query = "select cell, layers, hidden_size from models where run = $run and model = $model"
-        found = self._connection.execute(query, {"run": dump.run, "model": dump.model}).fetchone()
-        if found is None:
+        row = self._connection.execute(query, {"run": dump.run, "model": dump.model}).fetchone()
+        if row is None:
             raise StorageError(f"{dump.run} has no row of `models` for {dump.model}: type --replace train")
-        return found
+        return row
 
     def _checkpoint(self, dump: Dump) -> tuple[bytes, bytes, str]:
         """The checkpoint's weights and config, verified; or why there are none."""
@@ -170,13 +168,16 @@ class Audit:
             weights = weights.filter(pc.greater(weights["layer"], 0))
         execute = self._connection.execute
         self._connection.register("weights", weights)
+
         query = "select count(*) from steps where run = $run and split = 'probe'"
         steps = execute(query, {"run": parameters["run"]}).fetchall()[0][0]
         sums = pc.add(pc.list_value_length(weights["of_input"]), pc.list_value_length(weights["of_hidden"]))
         affordable = WORK / max(1, (pc.sum(sums).as_py() or 0) + OVERHEAD * len(weights))
+
         # Where not all can be afforded, half goes to steps all over the split and half to one whole sequence.
         share = 1.0 if affordable >= steps else affordable / 2 / steps
         given = {**parameters, "share": share, "whole": max(1, int(affordable / 2))}
+
         for name in ("sampled_steps", "near", "states", "products"):
             execute(f"create or replace temp table {name} as {relation(name)}", self._of(relation(name), given))
 
@@ -194,14 +195,35 @@ class Audit:
               select *, not coalesce(residual <= tolerance, false) as is_violated from ({invariant.sql})
             ) as found
         """
+
         answer = self._connection.execute(query, self._of(query, parameters)).to_arrow_table()
-        found: dict[str, object] = answer.to_pylist()[0]
-        return found
+        outcome: dict[str, object] = answer.to_pylist()[0]
+        return outcome
 
     def _of(self, query: str, parameters: Mapping[str, object]) -> dict[str, object]:
         """The parameters that a query names: DuckDB refuses others."""
         named = self._connection.extract_statements(query)[0].named_parameters
         return {name: value for name, value in parameters.items() if name in named}
+
+
+def _parameters(dump: Dump, cell: str, layers: list[int], neurons: int, config: bytes) -> dict[str, object]:
+    """What the statements ask for: whose rows, the network's shape, and how exact the stored numbers are."""
+    followed = [layer for layer in layers if layer in (0, *(below + 1 for below in layers))]
+    nonlinearity = nonlinearity_of(config) if cell in ("feedforward", "rnn") else "tanh"
+
+    return {
+        "run": dump.run,
+        "model": dump.model,
+        "checkpoint": dump.checkpoint,
+        "layers": layers,
+        "followed": followed,
+        "neurons": neurons,
+        "nonlinearity": nonlinearity,
+        "signals": list(dump.signals(cell)),
+        "unit": _unit(dump.precision),
+        "float32": FLOAT32,
+        "least": LEAST,
+    }
 
 
 def _unit(precision: str) -> float:

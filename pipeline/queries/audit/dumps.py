@@ -53,24 +53,27 @@ def find_dumps(catalog: Catalog, run: str, model: str | None = None, checkpoint:
     dumps.sort(key=lambda dump: (dump.model, dump.checkpoint))
     if model is not None and model not in {dump.model for dump in dumps}:
         raise unknown("model", model, {dump.model for dump in dumps})
-    found = [d for d in dumps if model in (None, d.model) and checkpoint in (None, d.checkpoint)]
-    if not found:
+    chosen = [d for d in dumps if model in (None, d.model) and checkpoint in (None, d.checkpoint)]
+    if not chosen:
         known = sorted({dump.checkpoint for dump in dumps if model in (None, dump.model)})
         raise UsageError(f"checkpoint {checkpoint} was not dumped; known: {', '.join(map(str, known))}")
-    return found
+    return chosen
 
 
 def _dump(run: str, manifest: Manifest) -> Dump:
     settings = manifest.plan.settings
     unit = dict(part.split("=", 1) for part in manifest.plan.unit.split("/"))
-    asked, layers = settings.get("signals", "all"), settings.get("layers", "all")
+    signals, layers = settings.get("signals", "all"), settings.get("layers", "all")
+    asked_signals = tuple(map(str, signals)) if isinstance(signals, list) else ()
+    asked_layers = tuple(map(int, layers)) if isinstance(layers, list) else ()
+
     return Dump(
         run,
         unit["model"],
         int(unit["checkpoint"]),
         str(settings.get("precision", "exact")),
-        tuple(map(str, asked)) if isinstance(asked, list) else (),
-        tuple(int(layer) for layer in layers) if isinstance(layers, list) else (),
+        asked_signals,
+        asked_layers,
         manifest.objects,
     )
 
@@ -78,7 +81,7 @@ def _dump(run: str, manifest: Manifest) -> Dump:
 def checkpoint_objects(catalog: Catalog, dump: Dump) -> dict[str, StoredObject]:
     """The files of a dump's checkpoint by name, as their manifest lists them."""
     prefix = f"checkpoints/run={dump.run}/model={dump.model}/checkpoint={dump.checkpoint}/"
-    listed = [o for manifest in catalog.manifests[dump.run] for o in manifest.objects]
+    listed = [stored for manifest in catalog.manifests[dump.run] for stored in manifest.objects]
     return {stored.path.removeprefix(prefix): stored for stored in listed if stored.path.startswith(prefix)}
 
 

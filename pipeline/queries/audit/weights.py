@@ -45,10 +45,10 @@ def architecture_of(config: bytes) -> Architecture | None:
 def nonlinearity_of(config: bytes) -> str:
     """What a simple network applies, tanh or relu, also of a network that is not ours."""
     try:
-        told = json.loads(config)
+        settings = json.loads(config)
     except ValueError:
         return "tanh"
-    return str(told.get("nonlinearity", "tanh")) if isinstance(told, dict) else "tanh"
+    return str(settings.get("nonlinearity", "tanh")) if isinstance(settings, dict) else "tanh"
 
 
 def recurrent_path(config: bytes) -> str:
@@ -77,9 +77,11 @@ def _layer_rows(layer: int, tensors: dict[str, np.ndarray], cell: str) -> pa.Tab
     neurons = rows // len(signals)
     nothing = np.zeros(rows)
     of_hidden = tensors.get("weight_hh", np.zeros((rows, neurons)))
+
     peephole = np.zeros((len(signals), neurons))
     for place, signal in enumerate(PEEPHOLES if "weight_peephole" in tensors else ()):
         peephole[signals.index(signal)] = tensors["weight_peephole"][place]
+
     columns = {
         "layer": np.full(rows, layer),
         "neuron": np.tile(np.arange(neurons), len(signals)),
