@@ -21,14 +21,17 @@ def draw_passages(title: str, texts: Sequence[Line], scale: Scale, width: int = 
     lines: list[Line] = []
     for text in texts:
         lines += [*([[]] if lines else []), *wrapped(text, width)]
+
     columns = max(24, *map(len, lines))
     size = columns * CELL[0] + 0.4, (len(lines) + 1) * CELL[1] + 0.6
     figure = Figure(figsize=size, layout="constrained", dpi=120)
     axes = figure.add_subplot()
+
     low = "blue" if scale.low else "white"
     axes.set_title(f"{title}: {low} {scale.low:.3g}, orange {scale.high:.3g}", fontsize=9, loc="left", family=FONT)
     paint(axes, lines, scale, columns, fontsize=8)
     axes.set_axis_off()
+
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
@@ -48,6 +51,7 @@ def wrapped(text: Line, width: int) -> list[Line]:
 def paint(axes: Axes, lines: Sequence[Line], scale: Scale, columns: int, fontsize: float) -> None:
     """Cells and characters of some lines; line k lies between y = k and k + 1, from the top."""
     cells = np.full((len(lines), columns, 3), 255, np.uint8)
+
     for y, line in enumerate(lines):
         for x, (character, value) in enumerate(line):
             cells[y, x] = colour_of(value, scale)
@@ -63,6 +67,7 @@ def paint(axes: Axes, lines: Sequence[Line], scale: Scale, columns: int, fontsiz
                 size=fontsize,
                 in_layout=False,
             )
+
     axes.imshow(cells, extent=(0, columns, len(lines), 0), aspect="auto", interpolation="nearest")
 
 

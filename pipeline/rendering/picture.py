@@ -40,15 +40,18 @@ def draw_answer(
     figure.suptitle(title, fontweight="bold")
     grid = figure.add_gridspec(2, max(2, len(curves) + 1), height_ratios=(1.1, 1))
     top, columns = grid[0, :], grid.ncols
+
     if best:
         _draw_texts(figure.add_subplot(top), best, texts)
         for column, (hypothesis, rows) in enumerate(curves.items()):
             _draw_curve(figure.add_subplot(grid[1, column]), hypothesis, rows, str(best["signal"]))
+
     last = figure.add_subplot(grid[1, columns - 1] if best else grid[:, :])
     if sizes:
         _draw_lines(last, sizes, "size", "share", "share of sequences right, by size")
     else:
         _draw_lines(last, learning, "train_step", "bits_per_char", "bits per character, while training")
+
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
@@ -87,6 +90,7 @@ def _draw_lines(axes: Axes, rows: Rows, x: str, y: str, title: str) -> None:
             ms=8 - min(index, 5),
             alpha=0.8,
         )
+
     axes.set_title(title, fontsize=10)
     axes.set(xlabel=x)
     axes.grid(alpha=0.3)

@@ -19,6 +19,7 @@ def sample_rows(model: nn.Module, vocabulary: Vocabulary, drawing: Drawing) -> t
     """
     prompt, stop = marks_of(drawing, vocabulary)
     written = [write(model, prompt, drawing, temperature, stop) for temperature in drawing.temperature]
+
     rows = [
         {
             "sample": sample,
@@ -29,7 +30,8 @@ def sample_rows(model: nn.Module, vocabulary: Vocabulary, drawing: Drawing) -> t
             "text": vocabulary.decode(tokens[len(prompt) :]),
             "bits_per_char": -float(np.mean(log_p[: len(tokens) - len(prompt)])) / math.log(2),
         }
-        for temperature, one in zip(drawing.temperature, written, strict=True)
-        for sample, (tokens, log_p) in enumerate(zip(one.texts(), one.log_p, strict=True))
+        for temperature, group in zip(drawing.temperature, written, strict=True)
+        for sample, (tokens, log_p) in enumerate(zip(group.texts(), group.log_p, strict=True))
     ]
+
     return pa.Table.from_pylist(rows, SAMPLES.schema), written

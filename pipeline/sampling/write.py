@@ -78,18 +78,21 @@ def write(
     device = next(model.parameters()).device
     numbers = [np.random.default_rng([drawing.seed, sample]) for sample in range(drawing.samples)]
     chances = np.stack([generator.random(drawing.length) for generator in numbers])
+
     tokens = np.tile(prompt, (drawing.samples, 1))
     capture = Capture(model, carry_state=True)
-    drawn, log_ps = [], []
     reading = torch.from_numpy(tokens)
+    drawn, log_ps = [], []
     for step in range(drawing.length):
         with capture:
             logits = logits_of(model, reading.to(device))[:, -1].double().cpu()
         capture.calls.clear()
+
         chosen = _draw(logits, chances[:, step], temperature, drawing.top_k)
         log_ps.append(logits.log_softmax(1).gather(1, chosen[:, None])[:, 0].numpy())
         drawn.append(chosen.numpy())
         reading = chosen[:, None]
+
     written = np.stack(drawn, 1)
     ends = np.pad(written == stop, ((0, 0), (0, 1)), constant_values=True).argmax(1)
     lengths = np.minimum(ends + 1, drawing.length)
