@@ -41,10 +41,8 @@ class LayerSignals(Mapping[str, Tensor]):
         """One signal. Raises UsageError with the known ones for a name that the cell does not have."""
         if signal not in self.names:
             raise unknown(f"signal of a {self.cell}", signal, self.names)
-        runs = [
-            torch.stack([torch.stack([_in_order(way, signal) for way in layer]) for layer in run.layers])
-            for run in self.runs
-        ]
+
+        runs = [_stacked(run, signal) for run in self.runs]
         if len({run.shape[2] for run in runs}) > 1:
             raise UsageError(
                 "the module ran with batches of different sizes within one call: see `runs`, one by one"
@@ -186,6 +184,12 @@ class Capture:
             own: Callable[..., Any] = type(module).forward
             return own(module, input) if hx is None else own(module, input, hx)
         return run.output
+
+
+def _stacked(run: Unrolled, signal: str) -> Tensor:
+    """A signal of one run, (layers, directions, batch, steps, neurons)."""
+    layers = [torch.stack([_in_order(way, signal) for way in layer]) for layer in run.layers]
+    return torch.stack(layers)
 
 
 def _in_order(run: LayerRun, signal: str) -> Tensor:

@@ -75,7 +75,6 @@ class ShardAudit:
             largest = residual.max().item()
 
         residual = residual.flatten()
-
         before = self._largest.get(equation, 0.0)
         self._largest[equation] = before if before >= largest or np.isnan(before) else largest
         self._values[equation] = self._values.get(equation, 0) + residual.numel()

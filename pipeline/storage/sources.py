@@ -109,11 +109,12 @@ def _is_wanted(path: str, settings: TextSettings) -> bool:
     """Whether a path, below its pattern's folder or in an archive, is to be read; `*/test/*` fits at once."""
     forms = {path, *(path.removesuffix(ending) for ending in COMPRESSED)}
     forms |= {form.rsplit("/", 1)[-1] for form in forms} | {f"/{form}" for form in forms}
-    kept, dropped = (
-        any(fnmatch(form, mask) for form in forms for mask in masks)
-        for masks in (settings.include, settings.exclude)
-    )
-    return kept and not dropped
+    return _fits(forms, settings.include) and not _fits(forms, settings.exclude)
+
+
+def _fits(forms: Collection[str], masks: Collection[str]) -> bool:
+    """Whether any of a path's forms fits any of the masks."""
+    return any(fnmatch(form, mask) for form in forms for mask in masks)
 
 
 def _streams(source: Source, settings: TextSettings) -> Iterator[tuple[str, IO[bytes]]]:
