@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.driver.attempts import LIMITS, Attempts, Cause, Limits, cause_of
-from jobs.runners.base import DeviceLost, Needs, OutOfMemory, Plan, Ticket, WorkerLost
+from jobs.runners.base import Argument, DeviceLost, Needs, OutOfMemory, Ticket, WorkerLost
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 
 NEVER = object()  # a call that does not end
@@ -17,7 +17,7 @@ NEVER = object()  # a call that does not end
 
 @dataclass
 class ScriptedRunner:
-    """Each plan's calls end in the order given, one second after they began; then well."""
+    """Each argument's calls end in the order given, one second after they began; then well."""
 
     script: dict[str, list[object]]
     slots: int = 2
@@ -36,8 +36,8 @@ class ScriptedRunner:
     def needing(self, needs: Needs) -> Self:  # noqa: ARG002
         return self
 
-    def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:  # noqa: ARG002
-        name = str(plan)
+    def submit(self, function: Callable[[Argument], None], argument: Argument) -> Ticket:  # noqa: ARG002
+        name = str(argument)
         self.calls.append(name)
         ticket = f"{name} {self.calls.count(name)}"
         ends = self.script.get(name, [])
@@ -59,11 +59,11 @@ class ScriptedRunner:
         self.open.pop(ticket, None)
 
 
-def make(runner: ScriptedRunner, plans: list[str], limits: Limits = LIMITS) -> dict[str, Exception | None]:
+def make(runner: ScriptedRunner, arguments: list[str], limits: Limits = LIMITS) -> dict[str, Exception | None]:
     now = replace(limits, pause=0.0)
     attempts: Attempts[str] = Attempts(runner, print, now, clock=lambda: runner.now)
-    done = list(attempts.make(plans))
-    assert len(done) == len(plans), "each plan once"
+    done = list(attempts.make(arguments))
+    assert len(done) == len(arguments), "each argument once"
     return dict(done)
 
 
