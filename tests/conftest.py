@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from jobs.main_path import STAGES, run_stages
@@ -28,6 +29,9 @@ for profile, examples in (("dev", 25), ("ci", 100), ("deep", 2000)):
         profile, max_examples=examples, deadline=None, database=None, suppress_health_check=INHERITED
     )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# As the stages do. Two threads on a tiny network mostly wait for one another, tenfold on a busy machine.
+torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).parent.parent
 STAGE_NAMES = [stage.name for stage in STAGES]

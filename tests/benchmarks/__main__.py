@@ -6,6 +6,7 @@ With a theme's name it prints that theme, and writes nothing.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks import (
@@ -148,14 +149,14 @@ THEMES = {name: run for page in PAGES.values() for name, run in page.themes.item
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "benchmarks"
 
 
-def main() -> None:
-    """Run what the command line asks for."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what the command line asks for, or these arguments."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("theme", nargs="?", choices=sorted(THEMES), help="print one theme, and write nothing")
     parser.add_argument("--page", choices=sorted(PAGES), help="the one page to write; all when left out")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; needs --out unless a theme is named")
     parser.add_argument("--out", type=Path, help="folder of the pages; docs/benchmarks when left out")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.theme:
         print(table(THEMES[given.theme](quick=given.quick)))
         return

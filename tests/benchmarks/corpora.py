@@ -38,7 +38,7 @@ class Sizes(NamedTuple):
     updates: int
 
 
-FULL, QUICK = Sizes((100, 1_000), 50), Sizes((5, 10), 2)
+FULL, QUICK = Sizes((100, 1_000), 50), Sizes((1, 2), 2)
 
 
 def run(*, quick: bool) -> Theme:
