@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: default setup check test-fast test demo docs bench bench-peers clean
+.PHONY: default setup check test-fast test test-deep demo docs bench bench-peers clean
 default: check test-fast
 
 .venv/installed: pyproject.toml constraints.txt
@@ -26,11 +26,17 @@ check: setup                     ## format, lint, types, import floors
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test-fast: setup                 ## without Ray and long runs
-	$(BIN)/pytest -q -m 'not slow and not ray'
+# On two workers; tests/scheduling.py says which test runs where.
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadgroup
 
-test: check                      ## everything
-	$(BIN)/pytest -q
+test-fast: setup                 ## without Ray and long runs
+	$(PYTEST) -m 'not slow and not ray'
+
+test: check                      ## every kind of test; what CI runs
+	$(PYTEST)
+
+test-deep: check                 ## every test at its full depth: every seed, size and benchmark
+	$(PYTEST) --deep
 
 docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
