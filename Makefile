@@ -23,8 +23,8 @@ demo: .venv/installed            ## train, dump and ask: which neuron counts?
 check: setup                     ## format, lint, types, import floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
 
 # On two workers; tests/scheduling.py says which test runs where.
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadgroup
