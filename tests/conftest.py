@@ -22,6 +22,8 @@ from pipeline.storage.folder import Folder
 from schemas.parse import parse_experiment
 from tests.s3 import BUCKET, localbucket_server, moto_server, s3_environment
 
+pytest_plugins = ["tests.scheduling"]
+
 # A contract's tests are inherited by every member on purpose; without a database nothing is replayed wrongly.
 INHERITED = [HealthCheck.differing_executors]
 for profile, examples in (("dev", 25), ("ci", 100), ("deep", 2000)):

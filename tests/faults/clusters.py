@@ -45,7 +45,7 @@ def driver(bench: Bench, seed: int) -> int:
     for moment in _moments(bench, seed)[:2]:
         started = bench.start(root, "--workers", "2")
         _wait_for(root, moment, started)
-        if _runs(started):
+        if started.runs():
             started.kill()
         ended = bench.forks.wait(started)
         check_told(ended)
@@ -61,7 +61,7 @@ def _disturbed(bench: Bench, seed: int, cluster: Cluster, strike: Callable[[Driv
     started = bench.start(root, "--workers", "2", environment={"RAY_ADDRESS": cluster.address})
     for moment in _moments(bench, seed):
         _wait_for(root, moment, started)
-        strikes += _runs(started) and strike(started)
+        strikes += started.runs() and strike(started)
     ended = bench.forks.wait(started)
     check_told(ended)
     if ended.code != 0:
@@ -77,7 +77,7 @@ def _moments(bench: Bench, seed: int) -> list[int]:
 
 def _wait_for(root: str, objects: int, started: Driver, seconds: float = 60) -> None:
     folder, end = Folder(root), time.monotonic() + seconds
-    while _runs(started) and len(folder.list()) < objects:
+    while started.runs() and len(folder.list()) < objects:
         assert time.monotonic() < end, f"never {objects} objects"
         time.sleep(0.002)
 
@@ -105,10 +105,6 @@ def _title(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
     except OSError:  # it has just ended
         return ""
-
-
-def _runs(started: Driver) -> bool:
-    return Path(f"/proc/{started.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @contextmanager
