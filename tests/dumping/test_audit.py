@@ -8,10 +8,11 @@ import torch
 from pipeline.capturing.capture import Capture
 from pipeline.capturing.unrolling import LayerRun
 from pipeline.dumping.audit import MEMORY, MIXED, OWN, SHOWN, STEP, Audit
-from pipeline.models.recurrent_lm import STACKED_GATES, make_model
+from pipeline.models.recurrent_lm import make_model
 from schemas.errors import AuditError
 from schemas.experiment import Architecture
 from schemas.manifest import Residual
+from schemas.signals import CELL_SIGNALS
 
 TOLERANCE = 1e-5
 
@@ -34,7 +35,7 @@ def broken(run: LayerRun) -> set[str]:
     return {equation for equation, residual in audited(run).items() if not residual.largest <= TOLERANCE}
 
 
-@pytest.mark.parametrize("cell", STACKED_GATES)
+@pytest.mark.parametrize("cell", CELL_SIGNALS)
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 @pytest.mark.parametrize("layer", [0, 1])
 def test_what_was_computed_passes(cell: str, nonlinearity: str, layer: int) -> None:
@@ -99,7 +100,7 @@ def test_one_wrong_value_is_caught(fault: float) -> None:
     assert MEMORY in broken(run)
 
 
-@pytest.mark.parametrize("cell", STACKED_GATES)
+@pytest.mark.parametrize("cell", CELL_SIGNALS)
 def test_another_hidden_state_than_the_modules_is_caught(cell: str) -> None:
     """From the captured states of all layers a step before, through the module's own kernel."""
     shape = {"cell": cell, "layers": 2, "hidden_size": 9, "vocabulary_size": 5}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobs.context import Run
+from jobs.run.context import Run
 from tests.conftest import do_all, tiny_run
 from tests.faults.forks import Forks
 

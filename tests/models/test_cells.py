@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from pipeline.models.recurrent_lm import STACKED_GATES, Layers, RecurrentLM, make_model, unroll_layers
+from pipeline.models.recurrent_lm import Layers, RecurrentLM, make_model, unroll_layers
 from schemas.experiment import Architecture
 from schemas.signals import CELL_SIGNALS
 from schemas.signals import GATES as GATE_SIGNALS
 from tests.models.by_loop import by_loop
 
-CELLS = list(STACKED_GATES)
+CELLS = list(CELL_SIGNALS)
 
 
 def architecture(cell: str, layers: int = 1, neurons: int = 6, nonlinearity: str = "tanh") -> Architecture:

@@ -9,15 +9,8 @@ from pydantic import ValidationError
 from safetensors.numpy import load
 
 from schemas.experiment import Architecture
+from schemas.signals import STACKED
 
-# The order in which a cell stacks its gates; see pipeline/models/cells.py.
-STACKED = {
-    "feedforward": ("hidden_state",),
-    "rnn": ("hidden_state",),
-    "lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
-    "gru": ("reset_gate", "update_gate", "candidate"),
-    "peephole_lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
-}
 PEEPHOLES = ("input_gate", "forget_gate", "output_gate")
 _NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh|weight_peephole)_l(\d+)")
 _LISTS = ("of_input", "sizes_of_input", "of_hidden", "sizes_of_hidden")
@@ -45,10 +38,10 @@ def architecture_of(config: bytes) -> Architecture | None:
 def nonlinearity_of(config: bytes) -> str:
     """What a simple network applies, tanh or relu, also of a network that is not ours."""
     try:
-        told = json.loads(config)
+        settings = json.loads(config)
     except ValueError:
         return "tanh"
-    return str(told.get("nonlinearity", "tanh")) if isinstance(told, dict) else "tanh"
+    return str(settings.get("nonlinearity", "tanh")) if isinstance(settings, dict) else "tanh"
 
 
 def recurrent_path(config: bytes) -> str:
@@ -75,11 +68,13 @@ def _layer_rows(layer: int, tensors: dict[str, np.ndarray], cell: str) -> pa.Tab
     of_input = tensors["weight_ih"]
     rows = len(of_input)
     neurons = rows // len(signals)
+
     nothing = np.zeros(rows)
     of_hidden = tensors.get("weight_hh", np.zeros((rows, neurons)))
     peephole = np.zeros((len(signals), neurons))
     for place, signal in enumerate(PEEPHOLES if "weight_peephole" in tensors else ()):
         peephole[signals.index(signal)] = tensors["weight_peephole"][place]
+
     columns = {
         "layer": np.full(rows, layer),
         "neuron": np.tile(np.arange(neurons), len(signals)),
