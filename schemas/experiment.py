@@ -29,8 +29,8 @@ SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the sig
 class CorpusSettings(Settings):
     """How many sequences, and from which seed.
 
-    Splits follow one another: train, valid, probe. Each document of a text belongs to a single split, chosen by the
-    seed. With a [network], train and valid are 0 unless set, and probe is 0 for text, which means every
+    Splits follow one another: train, valid, probe. Each document of a text belongs to a single split, chosen by
+    the seed. With a [network], train and valid are 0 unless set, and probe is 0 for text, which means every
     sequence in the files.
     """
 
