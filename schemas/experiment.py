@@ -29,8 +29,8 @@ SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the sig
 class CorpusSettings(Settings):
     """How many sequences, and from which seed.
 
-    Splits follow one another: train, valid, probe. Each document of a text lies in one split alone, which the seed
-    decides. With a [network], train and valid are 0 unless set, and probe is 0 for text, which means every
+    Splits follow one another: train, valid, probe. Each document of a text belongs to a single split, chosen by
+    the seed. With a [network], train and valid are 0 unless set, and probe is 0 for text, which means every
     sequence in the files.
     """
 
@@ -73,7 +73,7 @@ class ModelSpec(Settings):
 class ModelSettings(Settings):
     """A grid: every combination of the lists and seeds is one model."""
 
-    cell: list[CellName] = Field(["lstm"], min_length=1)
+    cell: list[CellName] = Field(["lstm"], min_length=1, description="feedforward, rnn, lstm, gru, peephole_lstm")
     layers: list[int] = Field([1], min_length=1, description="stacked layers, 1-4")
     hidden_size: list[PositiveInt] = Field([10], min_length=1, description="neurons in a layer")
     seeds: PositiveInt = Field(1, description="models of each shape, with seeds 0..seeds-1")

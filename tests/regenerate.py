@@ -1,5 +1,6 @@
 """The pages that are generated from the code: `make docs` writes them, a test fails when they are stale."""
 
+import inspect
 import json
 import os
 from collections.abc import Iterator
@@ -129,7 +130,7 @@ def _settings() -> Iterator[str]:
 
 
 def _section(title: str, settings: type[BaseModel]) -> Iterator[str]:
-    yield f"\n## {title}\n\n{settings.__doc__}\n"
+    yield f"\n## {title}\n\n{inspect.getdoc(settings)}\n"
     yield "| key | default | meaning |\n|---|---|---|"
     for key, field in settings.model_fields.items():
         if title.startswith("[task]") and key == "name":

@@ -53,11 +53,12 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Corpora",
         method=(
-            f"Python source, each file again and again with a line of its own: {few} MB and {many:,} MB. Survey: "
-            "every document read, cleaned, digested and counted. Generate: read again, cut into windows of 512, "
-            "encoded, written as `steps` and `documents`. Train: the tokens read from there, then "
-            f"{sizes.updates} updates of a 1 x 32 LSTM on chunks of 128. One process, once each; memory is the "
-            "greatest RssAnon, in brackets what it was before (imports; the survey, where it is another stage's)."
+            f"Python source, each file repeated with a distinguishing line: {few} MB and {many:,} MB. Survey: "
+            "every document is read, cleaned, digested and counted. Generate: documents are read again, cut "
+            "into windows of 512, encoded, and written as `steps` and `documents`. Train: the tokens are read "
+            f"from there, then {sizes.updates} updates of a 1 x 32 LSTM on chunks of 128. One process, once "
+            "each; memory is the largest RssAnon, in brackets what it was before (imports; for the other "
+            "stages, the survey)."
         ),
         header=("stage", *(f"{size:,} MB: peak, MB; seconds" for size in sizes.megabytes), "peak / peak"),
         rows=[

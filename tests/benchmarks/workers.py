@@ -52,7 +52,7 @@ def run(*, quick: bool) -> Theme:
         method=(
             f"The dump stage of a {sizes.network} LSTM on Python source, {values / 1e6:.0f} M values in "
             f"{sizes.shards} pieces, on a Ray of one core and of two; starting Ray and its processes is not timed "
-            "(all pieces are made, taken away, and made again)."
+            "(all pieces are made, removed, and made again)."
         ),
         header=("workers", "M values/s", "speed-up"),
         rows=[
@@ -60,8 +60,8 @@ def run(*, quick: bool) -> Theme:
             for side, took in times.items()
         ],
         notes=[
-            "A worker encodes a block beside the cells of the next one, so one alone uses more than one core.",
-            f"Different digests of the dump among all {len(times) * sizes.rounds} runs: {len(digests) - 1}.",
+            "A worker encodes one block while it computes the next, so a single worker uses more than one core.",
+            f"Dumps with a different digest among all {len(times) * sizes.rounds} runs: {len(digests) - 1}.",
         ],
         raw={"seconds": times, "distinct_digests": len(digests)},
     )
