@@ -114,6 +114,18 @@ def tiny_lake(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
+def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run with two of everything, for stores where each shard costs requests; tests only read it."""
+    run = tiny_run(
+        tmp_path_factory.mktemp("small") / "lake",
+        model={"cell": ["lstm", "gru"], "layers": [2]},
+        dump={"sequences_per_shard": 20},
+    )
+    do_all(run)
+    return run
+
+
+@pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The endpoint of an S3 server that lives as long as the session."""
     with moto_server() as endpoint:

@@ -5,10 +5,12 @@ import re
 import shutil
 import subprocess
 import tomllib
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
+from jobs.__main__ import main
 from jobs.run.experiment_file import load_experiment, shipped_experiments
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.queries.question import questions
@@ -119,63 +121,107 @@ def test_make_knows_the_targets_that_readme_names() -> None:
     assert "unrolled run counting --root ./lake" in makefile
 
 
+WORKING = ("run", "dump", "doctor")  # commands that start processes, import a user's code or look at their own
+
+
+class Shell:
+    """Types commands in a folder; what only reads is done in this process, which has everything imported."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+
+    def type(self, command: str) -> subprocess.CompletedProcess[str]:
+        """What it prints; it ends well."""
+        words = shlex.split(command)
+        if words[0] == "unrolled" and words[1] not in WORKING:
+            done = self._here(words)
+        else:
+            done = run_in_shell(command, self.folder)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        return done
+
+    def _here(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        self._capsys.readouterr()
+        with chdir(self.folder):
+            code = main(words[1:])
+        printed = self._capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, printed.out, printed.err)
+
+
+def run_in_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
 @pytest.fixture(scope="module")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `make demo` has just run."""
     folder = tmp_path_factory.mktemp("demo")
-    typed("unrolled run counting --root ./lake", folder)
+    done = run_in_shell("unrolled run counting --root ./lake", folder)
+    assert done.returncode == 0, done.stderr
     return folder
 
 
-def typed(command: str, folder: Path) -> str:
-    """What a command prints that is typed in a folder, and succeeds."""
-    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stderr}"
-    return done.stdout
+def is_on_s3(command: str) -> bool:
+    return "s3://" in command
 
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.long("trains the demo's four models, and three more")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
-def test_every_command_of_the_first_pages_runs(
-    page: str, demo_folder: Path, tmp_path: Path, s3_server: str
-) -> None:
+def test_every_command_of_the_first_pages_runs(page: str, demo_folder: Path, shell: Shell) -> None:
     """After `make demo`, in order; each page in its own copy of what the demo has left."""
-    folder = shutil.copytree(demo_folder, tmp_path / "demo")
+    shutil.copytree(demo_folder, shell.folder, dirs_exist_ok=True)
     commands = [line for line in commands_of(REPOSITORY / page) if not line.startswith("make ")]
-    assert len(commands) > 5
-    with s3_environment(s3_server, "my-bucket"):
-        for command in commands:
-            assert typed(command, folder), command
+    local = [command for command in commands if not is_on_s3(command)]
+    assert len(local) > 5
+    for command in local:
+        assert shell.type(command).stdout, command
 
 
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(300)
-def test_the_demo_finds_a_neuron_that_counts(demo_folder: Path) -> None:
+def test_the_demo_finds_a_neuron_that_counts(demo_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell = Shell(demo_folder, capsys)
     assert len(list(demo_folder.glob("lake-counting-*.png"))) == 1
     counting = []
     for hypothesis, least in (("count_a", 0.97), ("remaining_b", 0.9)):
         asked = f"unrolled top counting --hypothesis {hypothesis} --signal cell_state --limit 200 --json"
-        rows = ast.literal_eval(typed(asked, demo_folder))
+        rows = ast.literal_eval(shell.type(asked).stdout)
         best = {(row["model"], row["neuron"]): abs(row["value"]) for row in rows}
         counting.append({place for place, r in best.items() if r >= least})
     assert counting[0] & counting[1], "no neuron of any seed counts"
 
 
 @pytest.mark.slow
-def test_the_example_of_other_networks_runs(tmp_path: Path) -> None:
+@pytest.mark.ray
+@pytest.mark.long("trains the demo's four models")
+@pytest.mark.timeout(300)
+def test_every_command_of_readme_on_s3_runs(shell: Shell, s3_server: str) -> None:
+    commands = [command for command in readme_commands() if is_on_s3(command)]
+    assert [command.split()[1] for command in commands] == ["doctor", "run", "top", "runs"]
+    for command in commands:
+        with s3_environment(s3_server, "my-bucket"):
+            assert shell.type(command).stdout, command
+
+
+@pytest.mark.slow
+@pytest.mark.long("trains a network in torch and imports it twice")
+@pytest.mark.timeout(300)
+def test_the_example_of_other_networks_runs(tmp_path: Path, shell: Shell) -> None:
     """Its two files written as they stand there, its commands typed in order."""
     page = REPOSITORY / "docs" / "other-networks.md"
     for language, name in (("python", "char_rnn.py"), ("toml", "char_rnn.toml")):
         (block,) = re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
         (tmp_path / name).write_text(block)
-    outputs = {}
-    for command in commands_of(page):
-        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        outputs[command] = done
+    outputs = {command: shell.type(command) for command in commands_of(page)}
     assert len(outputs) == 8
     (ran,) = [done for command, done in outputs.items() if command.startswith("unrolled run")]
     assert "generate" not in ran.stderr, "the file is the run that the flags made"

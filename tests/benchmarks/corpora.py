@@ -36,19 +36,21 @@ class Sizes(NamedTuple):
 
     megabytes: tuple[int, int]
     updates: int
+    processes: bool  # a fresh one for each stage; they take seconds to start
 
 
-FULL, QUICK = Sizes((100, 1_000), 50), Sizes((1, 2), 2)
+FULL, QUICK = Sizes((100, 1_000), 50, processes=True), Sizes((1, 2), 2, processes=False)
 
 
 def run(*, quick: bool) -> Theme:
     """Both sizes, stage by stage."""
     sizes = QUICK if quick else FULL
+    work = _in_fresh_process if sizes.processes else _work
     found: dict[int, dict[str, tuple[float, float, float]]] = {}
     for megabytes in sizes.megabytes:
         with tempfile.TemporaryDirectory() as folder:
             _write_text(Path(folder, "text"), megabytes)
-            found[megabytes] = {stage: _in_fresh_process(stage, folder, sizes.updates) for stage in STAGES}
+            found[megabytes] = {stage: work(stage, folder, sizes.updates) for stage in STAGES}
     few, many = sizes.megabytes
     return Theme(
         title="Corpora",
@@ -115,7 +117,8 @@ def _in_fresh_process(stage: str, folder: str, updates: int) -> tuple[float, flo
     return imported, peak, seconds
 
 
-def _work(stage: str, folder: str, updates: int) -> None:
+def _work(stage: str, folder: str, updates: int) -> tuple[float, float, float]:
+    """What the fresh process does."""
     root = f"{folder}/lake"
     found = open_run(_experiment(folder), root) if stage != "survey" else None
     imported, begun, peak = _anonymous(), time.perf_counter(), Peak()
@@ -128,7 +131,7 @@ def _work(stage: str, folder: str, updates: int) -> None:
             spec = found.models[0]
             model = make_model(spec.architecture(len(found.vocabulary())), 0)
             Trainer(model, read_sequences(found, "train"), found.experiment.training, 0).advance(updates)
-    print(json.dumps([imported, peak.megabytes, time.perf_counter() - begun]))
+    return imported, peak.megabytes, time.perf_counter() - begun
 
 
 class Peak:
@@ -141,6 +144,7 @@ class Peak:
 
     def __enter__(self) -> None:
         """Begin to look."""
+        self.megabytes = _anonymous()
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -159,4 +163,4 @@ def _anonymous() -> float:
 
 
 if __name__ == "__main__":
-    _work(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    print(json.dumps(_work(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

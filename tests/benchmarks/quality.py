@@ -41,7 +41,7 @@ class Sizes(NamedTuple):
 
 CELLS: tuple[CellName, ...] = ("feedforward", "rnn", "gru", "lstm", "peephole_lstm")
 FULL = Sizes(100_000, 3_000, (0.005, 0.02), 2, (1, 2, 3), 300, range(1, 9), 0, processes=True)
-QUICK = Sizes(3_000, 2, (0.005, 0.02), 2, (1, 2), 5, range(1, 4), 300_000, processes=False)
+QUICK = Sizes(3_000, 2, (0.005, 0.02), 2, (1, 2), 5, range(1, 4), 400_000, processes=False)
 LANES, CHUNK, WINDOW = 32, 64, 512
 Job = tuple[ModelSpec, float, Sizes]  # and the rate
 
@@ -120,7 +120,7 @@ def _experiment(sizes: Sizes, rate: float) -> Experiment:
         {
             "name": "quality",
             "task": {"name": "text", "window": WINDOW, **task},
-            "corpus": {"train": 0 if sizes.characters else 8_500, "valid": sizes.valid, "probe": 1},
+            "corpus": {"train": 150 if sizes.characters else 8_500, "valid": sizes.valid, "probe": 1},
             "training": {
                 "steps": sizes.updates,
                 "batch_size": LANES,

@@ -78,18 +78,6 @@ def copied(lake: Run, server: str, logs: Path) -> Iterator[Remote]:
 
 
 @pytest.fixture(scope="module")
-def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A complete run with two of everything: cells, checkpoints, layers, shards; each shard costs requests."""
-    run = tiny_run(
-        tmp_path_factory.mktemp("small") / "lake",
-        model={"cell": ["lstm", "gru"], "layers": [2]},
-        dump={"sequences_per_shard": 20},
-    )
-    do_all(run)
-    return run
-
-
-@pytest.fixture(scope="module")
 def remote(small_lake: Run, s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
     with copied(small_lake, s3_server, tmp_path_factory.mktemp("requests")) as made:
         yield made
