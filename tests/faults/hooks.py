@@ -107,6 +107,18 @@ def jump_clock(seconds: list[float]) -> None:
     time.time = jumping
 
 
+def shorten_pauses(seconds: float) -> None:
+    """Nothing waits longer than this before it tries again; how often it tries stays as it is."""
+    from botocore.retries.standard import ExponentialBackoff
+
+    from jobs import attempts, train
+
+    usual = ExponentialBackoff.delay_amount
+    ExponentialBackoff.delay_amount = lambda backoff, context: min(seconds, usual(backoff, context))
+    for limits in (attempts.LIMITS, train.LIMITS):
+        object.__setattr__(limits, "longest_pause", seconds)
+
+
 HOOKS: dict[str, Callable[..., None]] = {
     "record": record,
     "kill_at": kill_at,
@@ -115,6 +127,7 @@ HOOKS: dict[str, Callable[..., None]] = {
     "read_only_at": read_only_at,
     "small_files": small_files,
     "jump_clock": jump_clock,
+    "shorten_pauses": shorten_pauses,
 }
 
 
