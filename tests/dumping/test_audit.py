@@ -9,6 +9,7 @@ from pipeline.capturing.capture import Capture
 from pipeline.capturing.unrolling import LayerRun
 from pipeline.dumping import audit as audit_module
 from pipeline.dumping.audit import MEMORY, MIXED, OWN, SHOWN, STEP, Audit
+from pipeline.models import cells
 from pipeline.models.recurrent_lm import STACKED_GATES, make_model
 from schemas.errors import AuditError
 from schemas.experiment import Architecture
@@ -78,8 +79,6 @@ def test_a_dead_reset_gate_is_caught() -> None:
         for weight in (unused.weight_ih, unused.weight_hh, unused.bias_hh):
             weight[:neurons] = 0
         unused.bias_ih[:neurons] = 50  # r = 1: the candidate sees all of U h'
-    from pipeline.models import cells
-
     with torch.no_grad():
         without = cells.gru(run.inputs, unused)
     without["reset_gate"] = run.signals["reset_gate"]
@@ -146,7 +145,7 @@ def test_residuals_by_hand() -> None:
         Residual(equation="e", values=4, largest=0.75, median=0.375),
         Residual(equation="other", values=1, largest=0.0, median=0.0),
     )
-    audit._note("e", torch.tensor([-8.0]), torch.tensor([0.0]))
+    audit._note("e", torch.tensor([-8.0, 1.5]), torch.tensor([0.0, 0.0]))
     assert audit.residuals()[0].largest == 1.0
 
 
@@ -199,3 +198,16 @@ def test_the_state_before_the_block_is_asked_of_every_equation_with_memory(cell:
     forgotten = tuple(torch.zeros_like(values) for values in run.state)
     remembers = {"lstm": {MEMORY}, "peephole_lstm": {MEMORY}, "gru": {MIXED}}.get(cell, set())
     assert broken(replace(run, state=forgotten)) == remembers | {STEP}
+
+
+def test_a_projected_state_is_shown_through_its_projection() -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"weight_ih": (24, 5), "weight_hh": (24, 2), "bias_ih": (24,), "bias_hh": (24,), "weight_hr": (2, 6)}
+    weights = cells.Weights(**{name: torch.randn(shape, generator=generator) for name, shape in shapes.items()})
+    inputs = torch.randn(3, 7, 5, generator=generator)
+    state = cells.zero_state("lstm", weights, inputs)
+    run = LayerRun("lstm", "tanh", weights, inputs, state, cells.lstm(inputs, weights), None, is_reversed=False)
+    assert broken(run) == set()
+    assert weights.weight_hr is not None
+    other = weights._replace(weight_hr=weights.weight_hr.flip(0))
+    assert broken(replace(run, weights=other)) == {SHOWN, STEP}
