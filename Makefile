@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: default setup check test-fast test demo docs bench bench-peers clean
+.PHONY: default setup check test-fast test mutate demo docs bench bench-peers clean
 default: check test-fast
 
 .venv/installed: pyproject.toml constraints.txt
@@ -32,6 +32,11 @@ test-fast: setup                 ## without Ray and long runs
 test: check                      ## everything
 	$(BIN)/pytest -q
 
+mutate: setup                    ## does a test fail for each small change to the files in [tool.mutmut]? an hour or more
+	$(PIP) --editable '.[dev,mutation]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
+	$(BIN)/python -m mutmut results
+
 docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
 
@@ -46,4 +51,4 @@ bench-peers: setup               ## what people use today beside ours: installs 
 	$(BIN)/python -m tests.benchmarks --page peers
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build mutants *.egg-info
