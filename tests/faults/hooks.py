@@ -111,7 +111,8 @@ def shorten_pauses(seconds: float) -> None:
     """Nothing waits longer than this before it tries again; how often it tries stays as it is."""
     from botocore.retries.standard import ExponentialBackoff
 
-    from jobs import attempts, train
+    from jobs.driver import attempts
+    from jobs.stages import train
 
     usual = ExponentialBackoff.delay_amount
     ExponentialBackoff.delay_amount = lambda backoff, context: min(seconds, usual(backoff, context))
