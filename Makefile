@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: default setup check test-fast test demo docs bench bench-peers clean
+.PHONY: default setup check test-fast test test-deep mutate demo docs bench bench-peers clean
 default: check test-fast
 
 .venv/installed: pyproject.toml constraints.txt
@@ -23,14 +23,25 @@ demo: .venv/installed            ## train, dump and ask: which neuron counts?
 check: setup                     ## format, lint, types, import floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+# On two workers; tests/scheduling.py says which test runs where.
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadgroup
 
 test-fast: setup                 ## without Ray and long runs
-	$(BIN)/pytest -q -m 'not slow and not ray'
+	$(PYTEST) -m 'not slow and not ray'
 
-test: check                      ## everything
-	$(BIN)/pytest -q
+test: check                      ## every kind of test; what CI runs
+	$(PYTEST)
+
+test-deep: check                 ## every test at its full depth: every seed, size and benchmark
+	$(PYTEST) --deep
+
+mutate: setup                    ## does a test fail for each small change to the files in [tool.mutmut]? an hour or more
+	$(PIP) --editable '.[dev,mutation]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run
+	$(BIN)/python -m mutmut results
 
 docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
@@ -46,4 +57,4 @@ bench-peers: setup               ## what people use today beside ours: installs 
 	$(BIN)/python -m tests.benchmarks --page peers
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build mutants *.egg-info

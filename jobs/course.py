@@ -64,6 +64,7 @@ def _train(piece: Piece[ModelSpec], share: Share, is_leaving: Callable[[], bool]
     course = _Course(piece, share, is_leaving)
     settings = piece.run.experiment.training
     objects = [] if share.rank else [model_row(piece, course.spec, course.trainer.model)]
+
     for index, train_step in enumerate(settings.evaluation_steps):
         is_kept = train_step in settings.checkpoint_steps
         if train_step > course.resumed_from and not course.patience.has_ended:
@@ -96,15 +97,19 @@ class _Course:
         self._piece, self._share, self._is_leaving = piece, share, is_leaving
         self.spec = piece.arguments
         assert self.spec.seed is not None
+
         self._settings = run.experiment.training
         self._characters = "".join(read_vocabulary(run).characters)
         self._valid = read_sequences(run, "valid")
+
         model = make_model(self.spec.architecture(len(self._characters)), self.spec.seed)
         device = "cuda" if run.placement.gpus else "cpu"
         train = read_sequences(run, "train")
         self.trainer = Trainer(model, train, self._settings, self.spec.seed, share, device)
+
         self.patience = Patience(self._settings.patience)
         self._resume = f"{unit_folder(run.id, 'train', WHOLE)}/resume/{self.spec.name}.safetensors"
+
         self.resumed_from = self._restore()
         self._begun = self._ended = self._saved = time.monotonic()
         self._stretch = 1  # updates
@@ -114,10 +119,11 @@ class _Course:
         """Go on from the state in the lake; the number of updates that it tells of, -1 when there is none."""
         data = None if self._share.rank else self._piece.run.folder.read_if_there(self._resume)
         sealed = told_by_first(self._share, data)
-        found = unseal_state(sealed or b"")
-        if found is None:
+        opened = unseal_state(sealed or b"")
+        if opened is None:
             return -1
-        state = bytes_to_tensors(found)
+
+        state = bytes_to_tensors(opened)
         self.patience.restore(state)
         self.trainer.restore(state)
         return self.trainer.train_step
@@ -129,13 +135,16 @@ class _Course:
             started = time.monotonic()
             trainer.advance(min(trainer.train_step + self._stretch, train_step))
             self._ended = time.monotonic()
+
             is_due = self._ended - self._saved > 60 * self._piece.run.placement.save_minutes
             leaves = self._is_leaving()
             in_time = int(self._stretch * STRETCH_SECONDS / (self._ended - started))
-            told = leaves or is_due, max(1, min(2 * self._stretch, in_time))
-            saves, self._stretch = told_by_first(self._share, told)
+            decided = leaves or is_due, max(1, min(2 * self._stretch, in_time))
+            saves, self._stretch = told_by_first(self._share, decided)
+
             if saves and trainer.train_step < train_step:
                 self._save()
+
         valid = evaluate(trainer.model, self._valid, self._share)
         self.patience.see(valid.loss, trainer.model.state_dict())
         return valid
@@ -150,6 +159,7 @@ class _Course:
             objects = [write_shard(run.folder, METRICS, partition, index, rows, self._piece.fingerprint)]
             if is_kept:
                 objects += self._write_checkpoint(trainer.train_step)
+
         trainer.begin_span()
         self._begun, self._counted = time.monotonic(), 0
         self._save()
@@ -190,6 +200,7 @@ class _Course:
             "workers": self._share.of,
             "gpu_bytes": torch.cuda.max_memory_allocated() if self._piece.run.placement.gpus else None,
         }
+
         losses = {"train": (span.mean_loss, None), "valid": (valid.loss, valid.accuracy)}
         rows = [
             {"split": split, "loss": loss, "bits_per_char": loss / math.log(2), "accuracy": accuracy, **common}

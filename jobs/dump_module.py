@@ -78,9 +78,11 @@ def dump_live(
     sequences = tuple(sequence for batch in batches for sequence in _sequences(batch, texts))
     if not sequences:
         raise UsageError("the batches hold no sequence: give at least one tensor (batch, steps) of tokens")
+
     own = copy.deepcopy(module)
     load_weights(own, weights_of(own), type(module).__name__)
     network = checked_network(own, texts, recurrent)
+
     settings = {
         "model": f"{type(module).__module__}:{type(module).__qualname__}",
         "weights": "live",
@@ -90,7 +92,9 @@ def dump_live(
     }
     whole = {**document, "task": {"name": "tokens"}, "network": settings}
     experiment = parse_experiment(whole, "dump_module")
+
     inputs = fingerprint([[list(sequence) for sequence in sequences], document.get("sample")])
+
     identity = Identity(experiment, inputs, network.imported)
     given = Tokens(sequences, network.vocabulary)
     source = TaskSource(experiment.task, experiment.corpus, takes_all=True, given=given)

@@ -42,10 +42,12 @@ def run_stages(
         raise UsageError(
             f"--replace {replace} makes it again, so it must be among the stages to do: {', '.join(only)}"
         )
+
     if "generate" in only:
         begin_run(run)
     else:
         check_lake(run.folder)
+
     published = 0
     with Lease(run.folder, run.id, tell, wait=wait) as lease:
         for stage in STAGES:

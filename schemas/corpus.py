@@ -41,7 +41,7 @@ STEPS = Table(
         TOKEN,
         Column("char", pa.string(), "the character read at this step"),
         Column("target", pa.string(), "the next character; NULL at the sequence's last step"),
-        Column("determined", pa.bool_(), "whether what was read leaves only one right target"),
+        Column("determined", pa.bool_(), "whether what has been read leaves only one right target"),
     ),
     partition_by=("run", "split"),
     sort_by=("sequence", "step"),
@@ -54,9 +54,15 @@ DOCUMENTS = Table(
         RUN,
         SPLIT,
         Column("document", pa.int32(), "its number in the order of reading, unique within a run"),
-        Column("name", pa.string(), "its file, below the folder of them all, and its member or line in it"),
+        Column(
+            "name",
+            pa.string(),
+            "its file, relative to the folder that holds all files, and its member or line in that file",
+        ),
         Column("characters", pa.int64(), "its length, cleaned", "characters"),
-        Column("sequence", pa.int32(), "the first of its sequences, which cover it from its first character on"),
+        Column(
+            "sequence", pa.int32(), "the first of its sequences, which cover it from its first character onwards"
+        ),
         Column("sequences", pa.int32(), "how many it has"),
     ),
     partition_by=("run", "split"),

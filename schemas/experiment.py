@@ -29,14 +29,14 @@ SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the sig
 class CorpusSettings(Settings):
     """How many sequences, and from which seed.
 
-    Splits follow one another: train, valid, probe. Each document of a text lies in one split alone, which the seed
-    decides. With a [network], train and valid are 0 unless they are said, and probe is 0 for text: every sequence
-    that the files hold.
+    Splits follow one another: train, valid, probe. Each document of a text belongs to a single split, chosen by
+    the seed. With a [network], train and valid are 0 unless set, and probe is 0 for text, which means every
+    sequence in the files.
     """
 
-    seed: int = Field(0, ge=0, description="of the sequences")
-    train: int = Field(20_000, ge=0, description="sequences to train on; 0: all that a text has left")
-    valid: int = Field(1_000, ge=0, description="sequences to evaluate while training")
+    seed: int = Field(0, ge=0, description="seed for the sequences")
+    train: int = Field(20_000, ge=0, description="sequences to train on; 0: all that remain of a text")
+    valid: int = Field(1_000, ge=0, description="sequences to evaluate on during training")
     probe: int = Field(1_000, ge=0, description="sequences whose activations are dumped")
 
 
@@ -73,11 +73,11 @@ class ModelSpec(Settings):
 class ModelSettings(Settings):
     """A grid: every combination of the lists and seeds is one model."""
 
-    cell: list[CellName] = Field(["lstm"], min_length=1)
+    cell: list[CellName] = Field(["lstm"], min_length=1, description="feedforward, rnn, lstm, gru, peephole_lstm")
     layers: list[int] = Field([1], min_length=1, description="stacked layers, 1-4")
-    hidden_size: list[PositiveInt] = Field([10], min_length=1, description="neurons of a layer")
-    seeds: PositiveInt = Field(1, description="models of each shape, seeds 0..seeds-1")
-    nonlinearity: Literal["tanh", "relu"] = Field("tanh", description="of the rnn and feedforward cells")
+    hidden_size: list[PositiveInt] = Field([10], min_length=1, description="neurons in a layer")
+    seeds: PositiveInt = Field(1, description="models of each shape, with seeds 0..seeds-1")
+    nonlinearity: Literal["tanh", "relu"] = Field("tanh", description="for the rnn and feedforward cells")
 
     @field_validator("cell", "layers", "hidden_size", mode="before")
     @classmethod
@@ -108,33 +108,40 @@ class ModelSettings(Settings):
 class TrainingSettings(Settings):
     """Next-character cross-entropy with Adam."""
 
-    steps: PositiveInt = Field(2_000, description="updates")
-    batch_size: PositiveInt = Field(64, description="sequences of an update, or chunks of them")
-    learning_rate: PositiveFloat = Field(0.01, allow_inf_nan=False, description="Adam's, at its highest")
-    schedule: Literal["constant", "linear", "cosine"] = Field("cosine", description="how the rate falls to 0")
-    warmup: int = Field(0, ge=0, description="updates over which the rate rises from 0")
-    clip: PositiveFloat = Field(1.0, allow_inf_nan=False, description="largest norm of the gradient")
+    steps: PositiveInt = Field(2_000, description="number of updates")
+    batch_size: PositiveInt = Field(64, description="sequences, or chunks of sequences, in an update")
+    learning_rate: PositiveFloat = Field(
+        0.01, allow_inf_nan=False, description="Adam's learning rate at its highest"
+    )
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "cosine", description="how the learning rate falls to 0"
+    )
+    warmup: int = Field(0, ge=0, description="updates over which the learning rate rises from 0")
+    clip: PositiveFloat = Field(1.0, allow_inf_nan=False, description="largest gradient norm")
     truncate: int = Field(
         0,
         ge=0,
-        description="steps of an update: longer sequences, as whole documents (task.window = 0), are learnt in "
-        "chunks of so many, each from the state that the one before left (truncated back-propagation through "
-        "time); 0: each sequence at once",
+        description="longest stretch of steps learnt in one update. Longer sequences, such as whole documents "
+        "(task.window = 0), are learnt in chunks of this length, each starting from the state that the one before "
+        "ended with (truncated back-propagation through time); 0: whole sequences",
     )
     accumulate: PositiveInt = Field(
-        1, description="parts in which a worker takes its sequences of a batch, one after another: less memory"
+        1, description="split each worker's share of a batch into this many parts, to need less memory"
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="of products while training; bfloat16 mixes both, and is quicker on a GPU"
+        "float32",
+        description="of matrix products in training; bfloat16 is mixed precision, which is quicker on a GPU",
     )
     patience: int = Field(
         0,
         ge=0,
-        description="evaluations without a lower valid loss after which training ends; checkpoints that were "
-        "still to come hold the best weights; 0: never",
+        description="stop after this many evaluations without a lower validation loss; the remaining "
+        "checkpoints then hold the best weights; 0: never",
     )
-    checkpoints: PositiveInt = Field(3, description="weights kept: first (untrained), evenly between, last")
-    evaluations: PositiveInt = Field(10, description="evenly spaced evaluations on the valid split")
+    checkpoints: PositiveInt = Field(
+        3, description="weights kept: the first (untrained), the last, and evenly spaced ones between"
+    )
+    evaluations: PositiveInt = Field(10, description="number of evenly spaced evaluations on the valid split")
 
     @property
     def checkpoint_steps(self) -> tuple[int, ...]:
@@ -154,21 +161,25 @@ class TrainingSettings(Settings):
 class NetworkSettings(Settings):
     """A network that was trained elsewhere, in place of [model] and [training].
 
-    It is called with tokens (batch, steps) and gives logits (batch, steps, vocabulary), or a tuple that begins so.
-    Python is imported from the TOML file's folder, and paths are relative to it.
+    It is called with tokens (batch, steps) and returns logits (batch, steps, vocabulary), or a tuple that begins
+    with them. Python code is imported from the TOML file's folder, and paths are relative to it.
     """
 
-    model: str = Field(description="package.module:factory, called without arguments, gives the torch.nn.Module")
+    model: str = Field(
+        description="package.module:factory, which is called without arguments and returns the torch.nn.Module"
+    )
     weights: str = Field(
-        min_length=1, description="its state_dict, as .safetensors or as torch.save's .pt or .pth"
+        min_length=1, description="its state_dict, as .safetensors, or as a .pt or .pth from torch.save"
     )
     vocabulary: str = Field(
         min_length=1,
-        description='JSON: {"characters": "…"}, a list of texts in the order of their tokens, or {"text": token}',
+        description='JSON: {"characters": "…"}, a list of texts in token order, or {"text": token}',
     )
-    tokenizer: str = Field("", description="package.module:function, text to tokens; a token a character without")
-    recurrent: str = Field("", description="path of the recurrent module within it, when there are several")
-    checkpoint: int = Field(0, ge=0, description="updates that made the weights, when known")
+    tokenizer: str = Field(
+        "", description="package.module:function, which turns a text into tokens; empty: one token per character"
+    )
+    recurrent: str = Field("", description="path of the recurrent module within it, if there are several")
+    checkpoint: int = Field(0, ge=0, description="updates after which the weights were saved, if known")
 
 
 class ImportedModel(Settings):
@@ -188,34 +199,34 @@ class DumpSettings(Settings):
     precision: Literal["exact", "half", "bfloat16"] = Field(
         "exact", description="mantissa bits kept: 23, 10 or 7; the column stays FLOAT"
     )
-    sequences_per_shard: int = Field(0, ge=0, description="0: as many as make about 32 M values")
+    sequences_per_shard: int = Field(0, ge=0, description="0: as many as give about 32 M values")
     tolerance: PositiveFloat = Field(
         1e-5,
         allow_inf_nan=False,
-        description="largest residual of the cell's equations; above it nothing is written",
+        description="largest residual of the cell's equations allowed; above it nothing is written",
     )
 
 
 class ExtrapolateSettings(Settings):
-    """How far beyond its training sizes a model is asked."""
+    """How far beyond the sizes it was trained on a model is tried."""
 
     maximum: PositiveInt = Field(40, description="largest size")
-    samples: PositiveInt = Field(20, description="sequences of each size; equal ones count once")
+    samples: PositiveInt = Field(20, description="sequences of each size; identical ones count once")
 
 
 class Drawing(Settings):
     """What every checkpoint writes by itself."""
 
-    length: int = Field(0, ge=0, description="characters of a sample; 0: nothing is written")
-    prompt: str = Field("", description="what is read first; nothing is a newline")
+    length: int = Field(0, ge=0, description="characters in a sample; 0: nothing is written")
+    prompt: str = Field("", description="what the model reads first; empty: a newline")
     temperature: list[NonNegativeFloat] = Field(
-        [0.8], min_length=1, description="of each group of samples; 0 takes the most probable character"
+        [0.8], min_length=1, description="one for each group of samples; 0 takes the most probable character"
     )
-    samples: PositiveInt = Field(2, description="texts of each temperature")
-    top_k: int = Field(0, ge=0, description="draw from so many of the most probable characters; 0: from all")
-    seed: int = Field(0, ge=0, description="of what is drawn")
+    samples: PositiveInt = Field(2, description="texts at each temperature")
+    top_k: int = Field(0, ge=0, description="draw from this many of the most probable characters; 0: from all")
+    seed: int = Field(0, ge=0, description="seed for what is drawn")
     stop: str = Field(
-        "", max_length=1, description='character that ends a text, as "\\n" of a line; nothing: none'
+        "", max_length=1, description='character that ends a text, e.g. "\\n" at the end of a line; empty: none'
     )
 
     @field_validator("temperature", mode="before")
@@ -229,7 +240,7 @@ class Experiment(Settings):
     """A whole experiment."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
-    revision: str = Field("", description="any word: another word makes another run of the same settings")
+    revision: str = Field("", description="any word; a different word makes another run with the same settings")
     task: TaskSettings
     corpus: CorpusSettings = CorpusSettings()
     model: ModelSettings = ModelSettings()

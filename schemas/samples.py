@@ -15,16 +15,18 @@ SAMPLES = Table(
         RUN,
         MODEL,
         CHECKPOINT,
-        Column("sample", pa.int32(), "its number among those of a temperature, from 0"),
-        Column("temperature", pa.float64(), "what the logits were divided by; 0: the most probable character"),
-        Column("top_k", pa.int32(), "how many of the most probable were drawn from; NULL: all"),
-        Column("seed", pa.int64(), "of the numbers that were drawn with"),
+        Column("sample", pa.int32(), "its number among the samples at this temperature, from 0"),
+        Column(
+            "temperature", pa.float64(), "what the logits were divided by; 0: always the most probable character"
+        ),
+        Column("top_k", pa.int32(), "how many of the most probable characters were drawn from; NULL: all"),
+        Column("seed", pa.int64(), "seed of the random numbers"),
         Column("prompt", pa.string(), "what the model read before it wrote"),
         Column("text", pa.string(), "what it wrote"),
         Column(
             "bits_per_char",
             pa.float64(),
-            "how much the text surprised the model itself, at temperature 1",
+            "how much the text surprised the model that wrote it, at temperature 1",
             "bits/char",
         ),
     ),

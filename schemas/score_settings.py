@@ -11,10 +11,15 @@ class Definition(Settings):
     """A hypothesis of one's own: a Python function of the text, or an SQL expression over `steps`."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    python: str = Field("", description="file.py:function, from a text to a number, bool or None a character")
-    sql: str = Field("", description="an expression over the columns of steps, with a number or boolean a row")
-    yes_no: bool = Field(default=False, description="whether it answers yes or no, and is scored by AUC too")
-    source: str = Field("", description="of the Python file; it is read when the experiment is")
+    python: str = Field(
+        "",
+        description="file.py:function, which takes a text and returns a number, bool or None for each character",
+    )
+    sql: str = Field(
+        "", description="an expression over the columns of steps that gives a number or boolean for each row"
+    )
+    yes_no: bool = Field(default=False, description="whether it answers yes or no, and so is scored by AUC too")
+    source: str = Field("", description="text of the Python file, filled in when the experiment is read")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -29,16 +34,16 @@ class ScoreSettings(Settings):
     """Which hypotheses the neurons are measured against."""
 
     hypotheses: list[str] = Field([], description="names of hypotheses; see docs/hypotheses.md")
-    define: list[Definition] = Field([], description="hypotheses of one's own, scored besides")
+    define: list[Definition] = Field([], description="your own hypotheses, scored as well")
     language: Literal["auto", "python", "c_like", "plain"] = Field(
         "auto",
-        description="what hypotheses about code read the texts as: c_like is Java, C, Go and the like; auto goes "
-        "by the suffix of the files",
+        description="the language that hypotheses about code take the texts for: c_like is Java, C, Go and the "
+        "like; auto goes by the file suffixes",
     )
     headline: list[str] = Field(
         [],
         max_length=2,
-        description="hypotheses that one neuron must follow together to be the run's answer; [] is the first",
+        description="hypotheses that a single neuron must follow to be the run's answer; []: the first hypothesis",
     )
 
     @model_validator(mode="before")

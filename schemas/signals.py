@@ -22,6 +22,15 @@ CELL_SIGNALS: dict[str, tuple[str, ...]] = {
     "peephole_lstm": _LSTM,
 }
 
+# The signals that have rows of their own in a cell's weights, in the order in which these are stacked: torch's.
+STACKED: dict[str, tuple[str, ...]] = {
+    "feedforward": ("hidden_state",),
+    "rnn": ("hidden_state",),
+    "lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
+    "gru": ("reset_gate", "update_gate", "candidate"),
+    "peephole_lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
+}
+
 # What a step hands to the next one, in torch's order.
 STATE: dict[str, tuple[str, ...]] = {
     "feedforward": (),

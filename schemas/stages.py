@@ -81,10 +81,10 @@ SPECS = (
         ("generate", "train"),
         _checkpoints,
     ),
-    StageSpec("annotate", "work out each hypothesis at every step", ("annotations",), ("generate",), _hypotheses),
+    StageSpec("annotate", "compute each hypothesis at every step", ("annotations",), ("generate",), _hypotheses),
     StageSpec("score", "measure every neuron against each hypothesis", ("scores",), ("dump", "annotate"), _scores),
-    StageSpec("extrapolate", "ask for sizes beyond training", ("extrapolation",), ("train",), _sized),
-    StageSpec("sample", "let every checkpoint write", ("samples",), ("train",), _sampled),
+    StageSpec("extrapolate", "try sizes beyond those trained on", ("extrapolation",), ("train",), _sized),
+    StageSpec("sample", "have every checkpoint write", ("samples",), ("train",), _sampled),
 )
 STAGES = tuple(spec.name for spec in SPECS)
 TABLES_OF = {spec.name: spec.tables for spec in SPECS}

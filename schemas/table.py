@@ -56,12 +56,12 @@ class Table:
 
 
 RUN = Column("run", pa.string(), "the run's id: experiment and fingerprint")
-MODEL = Column("model", pa.string(), "the trained network, as lstm-1x10-seed0")
-CHECKPOINT = Column("checkpoint", pa.int64(), "updates made before the weights were kept", "updates")
+MODEL = Column("model", pa.string(), "the trained network, e.g. lstm-1x10-seed0")
+CHECKPOINT = Column("checkpoint", pa.int64(), "updates made before the weights were saved", "updates")
 SPLIT = Column("split", pa.string(), "train, valid or probe")
 SEQUENCE = Column("sequence", pa.int32(), "unique within a run, across splits")
 STEP = Column("step", pa.int32(), "position in the sequence, from 0", "characters")
-LAYER = Column("layer", pa.int64(), "layer of the network, from 0")
-NEURON = Column("neuron", pa.int32(), "hidden unit of its layer, from 0")
+LAYER = Column("layer", pa.int64(), "layer of the network, counting from 0")
+NEURON = Column("neuron", pa.int32(), "hidden unit of the layer, counting from 0")
 TOKEN = Column("token", pa.int32(), "the character read at this step, as its index in the vocabulary")
-HYPOTHESIS = Column("hypothesis", pa.string(), "the hypothesis' name")
+HYPOTHESIS = Column("hypothesis", pa.string(), "the name of the hypothesis")

@@ -41,40 +41,50 @@ class CopyingSettings(Settings):
 
 
 class TextSettings(Settings):
-    """Documents as they are: files, members of archives, or lines and rows of files."""
+    """Documents as they are: files, members of archives, or lines or rows of files."""
 
     name: Literal["text"]
     files: list[str] = Field(
         min_length=1,
-        description="paths, folders, globs or fsspec URIs, archives too (.tar.gz, .zip); {stdlib} is Python's own "
+        description="paths, folders, globs, fsspec URIs or archives (.tar.gz, .zip); {stdlib} is Python's own "
         "library",
     )
     include: list[str] = Field(
-        ["*"], description="of folders, globs and archives, keep files whose name or path matches one of these"
+        ["*"], description="in folders, globs and archives, keep files whose name or path matches one of these"
     )
     exclude: list[str] = Field([], description="then drop files whose name or path matches one of these")
     documents: Literal["file", "line", "jsonl", "csv"] = Field(
         "file", description="what a document is: a whole file, each of its lines, or each of its rows"
     )
-    column: str = Field("text", description="of jsonl and csv: where a row has its text")
-    maximum_characters: int = Field(0, ge=0, description="read documents in order up to so many; 0: all")
-    maximum_document: PositiveInt = Field(20_000_000, description="largest document that may be read, in bytes")
-    window: int = Field(128, ge=0, description="characters of a sequence, 2 or more; 0: a whole document is one")
+    column: str = Field("text", description="for jsonl and csv: the field that holds the text")
+    maximum_characters: int = Field(0, ge=0, description="stop reading documents after this many; 0: read all")
+    maximum_document: PositiveInt = Field(20_000_000, description="largest document allowed, in bytes")
+    window: int = Field(
+        128, ge=0, description="characters in a sequence, at least 2; 0: a sequence is a whole document"
+    )
     not_utf8: Literal["error", "replace", "skip"] = Field(
         "error",
-        description="what to do with such a document, or with one that holds zero bytes as binary files do",
+        description="what to do with a document that is not UTF-8, or that holds zero bytes as binary files do",
     )
     not_ascii: Literal["keep", "replace", "skip"] = Field(
         "keep",
-        description="replace: other characters become \N{REPLACEMENT CHARACTER}; skip: such documents are left "
-        "out",
+        description="replace: other characters become \N{REPLACEMENT CHARACTER}; skip: documents with any are "
+        "left out",
     )
-    line_ends: Literal["unix", "keep"] = Field("unix", description="unix: every line ends with a newline alone")
-    tabs: int = Field(0, ge=0, le=16, description="columns that a tab goes to the next multiple of; 0: kept")
-    rare: int = Field(0, ge=0, description="characters seen fewer times in all become \N{REPLACEMENT CHARACTER}")
-    maximum_vocabulary: PositiveInt = Field(1_000, description="more different characters than this are refused")
-    duplicates: Literal["drop", "keep"] = Field("drop", description="drop: of equal documents the first is kept")
-    minimum_length: int = Field(2, ge=2, description="shorter documents are left out, in characters")
+    line_ends: Literal["unix", "keep"] = Field(
+        "unix", description="unix: every line ending becomes a single newline"
+    )
+    tabs: int = Field(0, ge=0, le=16, description="expand tabs to multiples of this many columns; 0: keep them")
+    rare: int = Field(
+        0, ge=0, description="characters seen fewer times than this in all become \N{REPLACEMENT CHARACTER}"
+    )
+    maximum_vocabulary: PositiveInt = Field(
+        1_000, description="refuse texts with more different characters than this"
+    )
+    duplicates: Literal["drop", "keep"] = Field(
+        "drop", description="drop: of identical documents, only the first is kept"
+    )
+    minimum_length: int = Field(2, ge=2, description="leave out documents with fewer characters than this")
 
     @property
     def choice(self) -> str:
@@ -91,10 +101,10 @@ class TextSettings(Settings):
 
 
 class SyntheticTweetsSettings(Settings):
-    """Lines that are made up by rules in the manner of tweets."""
+    """Lines in the manner of tweets, made up by rules."""
 
     name: Literal["synthetic_tweets"]
-    maximum_length: int = Field(140, ge=80, description="characters of a line, its newline included")
+    maximum_length: int = Field(140, ge=80, description="characters in a line, including its newline")
 
 
 class TokensSettings(Settings):

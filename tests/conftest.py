@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from jobs.main_path import STAGES, run_stages
@@ -21,6 +22,8 @@ from pipeline.storage.folder import Folder
 from schemas.parse import parse_experiment
 from tests.s3 import BUCKET, localbucket_server, moto_server, s3_environment
 
+pytest_plugins = ["tests.scheduling"]
+
 # A contract's tests are inherited by every member on purpose; without a database nothing is replayed wrongly.
 INHERITED = [HealthCheck.differing_executors]
 for profile, examples in (("dev", 25), ("ci", 100), ("deep", 2000)):
@@ -28,6 +31,9 @@ for profile, examples in (("dev", 25), ("ci", 100), ("deep", 2000)):
         profile, max_examples=examples, deadline=None, database=None, suppress_health_check=INHERITED
     )
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# As the stages do. Two threads on a tiny network mostly wait for one another, tenfold on a busy machine.
+torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).parent.parent
 STAGE_NAMES = [stage.name for stage in STAGES]
@@ -103,6 +109,18 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def tiny_lake(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A complete run of the tiny experiment; tests only read it."""
     run = tiny_run(tmp_path_factory.mktemp("tiny") / "lake")
+    do_all(run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A complete run with two of everything, for stores where each shard costs requests; tests only read it."""
+    run = tiny_run(
+        tmp_path_factory.mktemp("small") / "lake",
+        model={"cell": ["lstm", "gru"], "layers": [2]},
+        dump={"sequences_per_shard": 20},
+    )
     do_all(run)
     return run
 

@@ -6,36 +6,63 @@ import numpy as np
 import pytest
 
 from pipeline.tasks.sequences import Sequences
+from tests.benchmarks.__main__ import PAGES, main
 from tests.benchmarks.ngrams import ngram_bits
 from tests.conftest import REPOSITORY
 
+HEADINGS = {
+    "capture": ("## Capture", "lstm 1 x 8", "## Not measured"),
+    "corpora": ("## Corpora", "| generate |", "## Not measured"),
+    "faults": ("## Faults", "| all |", "## Not measured"),
+    "layouts": ("## Layouts", "ours, 12,800 x 8", "## Not measured"),
+    "main-path": ("## Dumping", "## Reading", "## Memory", "## Not measured"),
+    "peers": ("## Peers", "ours, exact", "## Not measured"),
+    "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
+    "quality": ("## Quality", "| peephole_lstm |", "## Not measured"),
+    "precision": ("## Precision", "bfloat16", "## Not measured"),
+    "training": ("## Training", "## Training together", "## Not measured"),
+    "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),
+}
+ON_RAY = ("training", "storage")
+LONG = pytest.mark.long("starts four Rays, as the page compares them")
+
+
+def test_every_page_is_run() -> None:
+    assert HEADINGS.keys() == PAGES.keys()
+
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_every_benchmark_runs(tmp_path: Path) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.ray, LONG] if name in ON_RAY else []) for name in HEADINGS]
+)
+def test_every_benchmark_runs(name: str, tmp_path: Path) -> None:
     """On tiny sizes: that the tables are filled, not what they say."""
-    command = [sys.executable, "-m", "tests.benchmarks", "--quick", "--out", str(tmp_path)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    main(["--page", name, "--quick", "--out", str(tmp_path)])
+    (page,) = tmp_path.glob("*.md")
+    assert page.name.split("_")[0] == name
+    text = page.read_text()
+    for heading in HEADINGS[name]:
+        assert heading in text
+    assert next(tmp_path.glob(f"{name}_*.json"))
+
+
+@pytest.mark.slow
+def test_a_page_is_made_by_the_command_that_it_names(tmp_path: Path) -> None:
+    """In a process of its own, as `make bench` does it."""
+    command = [sys.executable, "-m", "tests.benchmarks", "--page", "capture", "--quick"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    pages = {path.name.split("_")[0]: path.read_text() for path in tmp_path.glob("*.md")}
-    headings = {
-        "capture": ("## Capture", "lstm 1 x 8", "## Not measured"),
-        "corpora": ("## Corpora", "| generate |", "## Not measured"),
-        "faults": ("## Faults", "| all |", "## Not measured"),
-        "layouts": ("## Layouts", "ours, 12,800 x 8", "## Not measured"),
-        "main-path": ("## Dumping", "## Reading", "## Memory", "## Not measured"),
-        "peers": ("## Peers", "ours, exact", "## Not measured"),
-        "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
-        "quality": ("## Quality", "| peephole_lstm |", "## Not measured"),
-        "precision": ("## Precision", "bfloat16", "## Not measured"),
-        "training": ("## Training", "## Training together", "## Not measured"),
-        "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),
-    }
-    assert pages.keys() == headings.keys()
-    for name, page in pages.items():
-        for heading in headings[name]:
-            assert heading in page
-        assert next(tmp_path.glob(f"{name}_*.json"))
+    (page,) = tmp_path.glob("capture_*.md")
+    assert "Made by `python -m tests.benchmarks --page capture --quick`" in page.read_text()
+
+
+def test_quick_figures_replace_no_page(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--page", "capture", "--quick"])
+    assert "--quick needs --out" in capsys.readouterr().err
 
 
 def test_an_n_gram_model_is_witten_and_bells_by_hand() -> None:

@@ -3,12 +3,15 @@
 import ast
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
+from jobs.__main__ import main
 from jobs.run.experiment_file import load_experiment, shipped_experiments
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.queries.question import questions
@@ -47,14 +50,14 @@ def test_the_median_file_is_short() -> None:
 def test_the_main_path_is_read_in_ten_minutes() -> None:
     story = [
         "jobs/main_path.py",
+        "jobs/stages/dump.py",
         "pipeline/tasks/counting.py",
         "pipeline/models/cells.py",
         "pipeline/dumping/unroll.py",
         "schemas/activations.py",
         "pipeline/queries/top_neurons.sql",
     ]
-    lines = sum(len((REPOSITORY / path).read_text().splitlines()) for path in story)
-    assert lines + len((REPOSITORY / "README.md").read_text().splitlines()) < 650
+    assert sum(len((REPOSITORY / path).read_text().splitlines()) for path in story) < 650
 
 
 def test_links_lead_somewhere() -> None:
@@ -119,45 +122,107 @@ def test_make_knows_the_targets_that_readme_names() -> None:
     assert "unrolled run counting --root ./lake" in makefile
 
 
+WORKING = ("run", "dump", "doctor")  # commands that start processes, import a user's code or look at their own
+
+
+class Shell:
+    """Types commands in a folder; what only reads is done in this process, which has everything imported."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+
+    def type(self, command: str) -> subprocess.CompletedProcess[str]:
+        """What it prints; it ends well."""
+        words = shlex.split(command)
+        if words[0] == "unrolled" and words[1] not in WORKING:
+            done = self._here(words)
+        else:
+            done = run_in_shell(command, self.folder)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+        return done
+
+    def _here(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        self._capsys.readouterr()
+        with chdir(self.folder):
+            code = main(words[1:])
+        printed = self._capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, printed.out, printed.err)
+
+
+def run_in_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
+@pytest.fixture(scope="module")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which `make demo` has just run."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = run_in_shell("unrolled run counting --root ./lake", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def is_on_s3(command: str) -> bool:
+    return "s3://" in command
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.long("trains the demo's four models, and three more")
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+def test_every_command_of_the_first_pages_runs(page: str, demo_folder: Path, shell: Shell) -> None:
+    """After `make demo`, in order; each page in its own copy of what the demo has left."""
+    shutil.copytree(demo_folder, shell.folder, dirs_exist_ok=True)
+    commands = [line for line in commands_of(REPOSITORY / page) if not line.startswith("make ")]
+    local = [command for command in commands if not is_on_s3(command)]
+    assert len(local) > 5
+    for command in local:
+        assert shell.type(command).stdout, command
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(300)
-def test_every_command_of_readme_runs(tmp_path: Path, s3_server: str) -> None:
-    """As `make demo` does it, then the rest in order, in a folder of its own; and what is promised is true."""
-    demo = "unrolled run counting --root ./lake"
-    commands = [demo, *(line for line in readme_commands() if not line.startswith(("make ", "git ", "ray ")))]
-    assert len(commands) > 5
-    outputs = {}
-    for command in commands:
-        with s3_environment(s3_server, "my-bucket"):
-            done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        assert done.stdout or "--until" in command, command
-        outputs[command] = done.stdout
-    assert len(list(tmp_path.glob("lake-counting-*.png"))) == 1
+def test_the_demo_finds_a_neuron_that_counts(demo_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell = Shell(demo_folder, capsys)
+    assert len(list(demo_folder.glob("lake-counting-*.png"))) == 1
+    counting = []
     for hypothesis, least in (("count_a", 0.97), ("remaining_b", 0.9)):
-        typed = f"unrolled top counting --hypothesis {hypothesis} --signal cell_state --limit 200 --json"
-        rows = ast.literal_eval(
-            subprocess.run(shlex.split(typed), cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-        )
+        asked = f"unrolled top counting --hypothesis {hypothesis} --signal cell_state --limit 200 --json"
+        rows = ast.literal_eval(shell.type(asked).stdout)
         best = {(row["model"], row["neuron"]): abs(row["value"]) for row in rows}
-        outputs[hypothesis] = {place for place, r in best.items() if r >= least}  # type: ignore[assignment]
-    both = outputs["count_a"] & outputs["remaining_b"]  # type: ignore[operator]
-    assert both, "no neuron of any seed counts"
+        counting.append({place for place, r in best.items() if r >= least})
+    assert counting[0] & counting[1], "no neuron of any seed counts"
 
 
 @pytest.mark.slow
-def test_the_example_of_other_networks_runs(tmp_path: Path) -> None:
+@pytest.mark.ray
+@pytest.mark.long("trains the demo's four models")
+@pytest.mark.timeout(300)
+def test_every_command_of_readme_on_s3_runs(shell: Shell, s3_server: str) -> None:
+    commands = [command for command in readme_commands() if is_on_s3(command)]
+    assert [command.split()[1] for command in commands] == ["doctor", "run", "top", "runs"]
+    for command in commands:
+        with s3_environment(s3_server, "my-bucket"):
+            assert shell.type(command).stdout, command
+
+
+@pytest.mark.slow
+@pytest.mark.long("trains a network in torch and imports it twice")
+@pytest.mark.timeout(300)
+def test_the_example_of_other_networks_runs(tmp_path: Path, shell: Shell) -> None:
     """Its two files written as they stand there, its commands typed in order."""
     page = REPOSITORY / "docs" / "other-networks.md"
     for language, name in (("python", "char_rnn.py"), ("toml", "char_rnn.toml")):
         (block,) = re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
         (tmp_path / name).write_text(block)
-    outputs = {}
-    for command in commands_of(page):
-        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{command}\n{done.stderr}"
-        outputs[command] = done
+    outputs = {command: shell.type(command) for command in commands_of(page)}
     assert len(outputs) == 8
     (ran,) = [done for command, done in outputs.items() if command.startswith("unrolled run")]
     assert "generate" not in ran.stderr, "the file is the run that the flags made"

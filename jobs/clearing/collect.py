@@ -27,40 +27,46 @@ class Garbage:
 
     def rows(self) -> list[Removable]:
         """Everything, as one list."""
-        kinds = [(one, UPLOAD if one.upload else TEMPORARY_FILE) for one in self.leftovers]
-        return [*self.objects, *(Removable(one.path, one.bytes or 0, kind) for one, kind in kinds)]
+        kinds = [(leftover, UPLOAD if leftover.upload else TEMPORARY_FILE) for leftover in self.leftovers]
+        return [*self.objects, *(Removable(leftover.path, leftover.bytes or 0, kind) for leftover, kind in kinds)]
 
 
 def find_garbage(folder: Folder, hours: float = DAY) -> Garbage:
     """What may go: leftovers of that age, and whatever else no run needs."""
     listing = _listing(folder)  # before the catalog, which then knows of all that is in it
     catalog = read_catalog(folder)
+
     leased = {run for path in listing if "/lease/" in path and (run := run_of(path))}
     held = {run for run in leased if is_held(folder, run)}
-    found = removable(catalog, listing)
-    kept = {run for one in found if (run := run_of(one.path)) in held and run}
-    objects = [one for one in found if run_of(one.path) not in held]
+    may_go = removable(catalog, listing)
+    kept = {run for item in may_go if (run := run_of(item.path)) in held and run}
+    objects = [item for item in may_go if run_of(item.path) not in held]
+
     return Garbage(objects, _leftovers(folder, hours, held), sorted(kept))
 
 
 def remove_garbage(folder: Folder, garbage: Garbage, tell: Callable[[str], None]) -> Garbage:
     """Remove what was found and still may go; give what went."""
-    runs = sorted({run for one in garbage.objects if (run := run_of(one.path))})
+    runs = sorted({run for item in garbage.objects if (run := run_of(item.path))})
     held = list(garbage.held)
+
     with ExitStack() as leases:
         for run in runs:
             try:
                 leases.enter_context(Lease(folder, run, tell))
             except LeaseError:
                 held.append(run)
+
         # Once more, now that no driver can add to them: what was not found before stays for another time.
         listing = _listing(folder) if runs else {}
-        still = {one.path for one in removable(read_catalog(folder), listing, held)} if runs else set()
-        objects = [one for one in garbage.objects if one.path in still]
-        folder.remove_all([one.path for one in objects])
+        still = {item.path for item in removable(read_catalog(folder), listing, held)} if runs else set()
+        objects = [item for item in garbage.objects if item.path in still]
+        folder.remove_all([item.path for item in objects])
+
     for leftover in garbage.leftovers:
         folder.discard(leftover)
-    for run in {run_of(one.path) for one in objects if one.kind == HALF_REMOVED}:
+
+    for run in {run_of(item.path) for item in objects if item.kind == HALF_REMOVED}:
         for place in run_places(str(run)):
             folder.prune(place)
     return Garbage(objects, garbage.leftovers, sorted(held))
@@ -72,9 +78,9 @@ def _listing(folder: Folder) -> dict[str, int]:
 
 def _leftovers(folder: Folder, hours: float, held: Collection[str]) -> list[Leftover]:
     """Ours by their names, and of no run that a driver works on. A temporary file does not tell whose it is."""
-    found = []
-    for one in folder.leftovers((max(hours, DAY) if held and folder.is_local else hours) * 3600):
-        run = run_of(one.path)
-        if one.path.startswith(f"{TEMPORARY}/") or (run and run not in held):
-            found.append(one)
-    return found
+    ours = []
+    for leftover in folder.leftovers((max(hours, DAY) if held and folder.is_local else hours) * 3600):
+        run = run_of(leftover.path)
+        if leftover.path.startswith(f"{TEMPORARY}/") or (run and run not in held):
+            ours.append(leftover)
+    return ours

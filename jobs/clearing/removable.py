@@ -57,20 +57,26 @@ def removable(catalog: Catalog, listing: Mapping[str, int], held: Collection[str
         listing: bytes of each object, by path.
         held: runs that a driver works on.
     """
-    listed = {stored.path for run in catalog.manifests.values() for one in run for stored in one.objects}
+    listed = {stored.path for run in catalog.manifests.values() for manifest in run for stored in manifest.objects}
     complete = {run for run, status in catalog.status.items() if status == "complete"}
-    units = {(run, one.plan.stage, one.plan.unit) for run, all_ in catalog.manifests.items() for one in all_}
+    units = {
+        (run, manifest.plan.stage, manifest.plan.unit)
+        for run, all_ in catalog.manifests.items()
+        for manifest in all_
+    }
+
     # A run without run.json that has manifests was not removed by us: what they list is not known here.
     strange = {run_of(path) for path in listing if path.endswith("/manifest.json")} - set(catalog.runs)
-    found = []
+
+    may_go = []
     for path, size in listing.items():
         run = run_of(path)
         if run is None or run in held or run in strange or path in listed:
             continue
         kind = _kind(path, run, catalog, complete, units)
         if kind:
-            found.append(Removable(path, size, kind))
-    return found
+            may_go.append(Removable(path, size, kind))
+    return may_go
 
 
 def _kind(

@@ -41,9 +41,10 @@ def print_answer(run: Run) -> None:
 def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None, list[Row]]:
     """The neuron of each model that follows the headline's hypotheses, and the best one's texts; give both."""
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
-    found = lake.ask("headline_neurons", run=run, first=first, second=second).to_pylist()
-    if not found:
+    neurons = lake.ask("headline_neurons", run=run, first=first, second=second).to_pylist()
+    if not neurons:
         return None, []
+
     print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     rows = [
         {
@@ -53,11 +54,13 @@ def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None,
             f"r({first})": round(row["first_r"], 4),
             **({f"r({second})": round(row["second_r"], 4)} if second else {}),
         }
-        for row in found
+        for row in neurons
     ]
     print(_indented(format_table(pa.Table.from_pylist(rows))))
-    best: Row = found[0]
+
+    best: Row = neurons[0]
     print(f"\n{best['model']} L{best['layer']}/N{best['neuron']} {best['signal']}, over a few sequences:\n")
+
     texts = _texts(lake, run, best, first)
     colour = wants_colour()
     scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
@@ -91,6 +94,7 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
     if best:
         place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
         curves = {h: lake.ask("signal_by_value", run=run.id, **place, hypothesis=h).to_pylist() for h in wanted}
+
     sizes = lake.fetch(
         "select model, size, correct / total as share from extrapolation where run = $run order by model, size",
         {"run": run.id},
@@ -99,7 +103,9 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
         "select model, train_step, bits_per_char from metrics where run = $run and split = 'valid' order by all",
         {"run": run.id},
     ).to_pylist()
+
     picture = draw_answer(run.id, best, texts, curves, sizes, learning)
+
     if run.folder.is_local:
         parent, _, name = run.root.rpartition("/")
         beside, path = Folder(parent or "/"), f"{name}-{run.id}.png"
@@ -115,6 +121,7 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
 def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:
     root = f" --root {run.root}"
     other = next((name for name in run.experiment.score.hypotheses if name not in wanted), None)
+
     commands = []
     if best:
         commands.append(f"unrolled show {run.id} {best['model']} L{best['layer']}/N{best['neuron']}{root}")
@@ -125,6 +132,7 @@ def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:
     )
     if len(commands) < 3:
         commands.append(f"unrolled runs show {run.id}{root}")
+
     print("\nType next:\n")
     # After `make demo` the command is in .venv/bin, which need not be on the path.
     here = "" if shutil.which("unrolled") else f"{os.path.relpath(Path(sys.executable).parent)}/"

@@ -22,33 +22,39 @@ def remove(options: argparse.Namespace) -> None:
     folder = _lake(options.root)
     run = match_run(options.run, known_runs(folder))
     sure = options.yes and not options.dry_run
+
     objects = remove_run(folder, run, _tell) if sure else run_objects(folder, run)
     _print_kinds([(path.split("/")[0], size, path) for path, size in objects.items()], "table", options)
-    told = f"{_counted(objects.values())}"
+    count = f"{_counted(objects.values())}"
+
     if sure:
-        _tell(f"{run} is gone: {told}")
+        _tell(f"{run} is gone: {count}")
     else:
-        _tell(f"{run} would go: {told}" + ("" if options.dry_run else "; add --yes"))
+        _tell(f"{run} would go: {count}" + ("" if options.dry_run else "; add --yes"))
 
 
 def collect(options: argparse.Namespace) -> None:
     """What no run needs, all over the lake."""
     if getattr(options, "run", None):
         raise UsageError("gc looks at the whole lake and takes no RUN; `unrolled runs rm RUN` removes one")
+
     folder = _lake(options.root)
     garbage = find_garbage(folder, options.older_than)
     if not options.dry_run:
         garbage = remove_garbage(folder, garbage, _tell)
+
     rows = garbage.rows()
-    _print_kinds([(one.kind, one.bytes, one.path) for one in rows], "kind", options)
+    _print_kinds([(item.kind, item.bytes, item.path) for item in rows], "kind", options)
+
     for run in garbage.held:
         _tell(f"{run} has a driver, or one that ended elsewhere without a word: left alone")
+
     if not rows:
         _tell(f"nothing to clear up in {folder.root}")
     elif options.dry_run:
-        _tell(f"would go: {_counted(one.bytes for one in rows)}; without --dry-run they go")
+        _tell(f"would go: {_counted(item.bytes for item in rows)}; without --dry-run they go")
     else:
-        _tell(f"gone: {_counted(one.bytes for one in rows)}")
+        _tell(f"gone: {_counted(item.bytes for item in rows)}")
 
 
 def _lake(root: str) -> Folder:
@@ -57,16 +63,17 @@ def _lake(root: str) -> Folder:
     return folder
 
 
-def _print_kinds(found: Iterable[tuple[str, int, str]], what: str, options: argparse.Namespace) -> None:
+def _print_kinds(objects: Iterable[tuple[str, int, str]], what: str, options: argparse.Namespace) -> None:
     """A row for each kind of object; nothing for people when there is none."""
     kinds: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for kind, size, path in found:
+    for kind, size, path in objects:
         kinds[kind].append((size, path))
     rows = [
         {what: kind, "objects": len(those), "bytes": sum(size for size, _ in those), "example": those[0][1]}
         for kind, those in sorted(kinds.items())
     ]
     counts = ("objects", pa.int64()), ("bytes", pa.int64())
+
     table = pa.Table.from_pylist(rows, pa.schema([(what, pa.string()), *counts, ("example", pa.string())]))
     if options.json:
         print_json(table)

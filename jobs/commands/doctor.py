@@ -15,16 +15,17 @@ DISKS_LIMIT = 3.0  # seconds: a disk may lie behind a network
 
 def doctor(options: argparse.Namespace) -> None:
     """The lines, as they are found. Raises NotReadyError, after the lines, when a check failed."""
-    found: list[Finding] = []
+    shown: list[Finding] = []
     for finding in findings(options.root):
-        found.append(finding)
+        shown.append(finding)
         if not options.json:
             print(finding.line, flush=True)
     if options.json:
-        _print_json(found)
-    failed = [finding.name for finding in found if finding.state == "fail"]
+        _print_json(shown)
+
+    failed = [finding.name for finding in shown if finding.state == "fail"]
     if failed:
-        raise NotReadyError(f"{len(failed)} of {len(found)} checks failed: {', '.join(failed)}")
+        raise NotReadyError(f"{len(failed)} of {len(shown)} checks failed: {', '.join(failed)}")
 
 
 def findings(root: str) -> Iterator[Finding]:
@@ -44,9 +45,10 @@ def _root(root: str) -> list[Finding]:
     return room.root(root)
 
 
-def _print_json(found: list[Finding]) -> None:
+def _print_json(findings: list[Finding]) -> None:
     import pyarrow as pa
 
     from jobs.commands.output import print_json
 
-    print_json(pa.Table.from_pylist([{name: redact(text) for name, text in asdict(one).items()} for one in found]))
+    rows = [{name: redact(text) for name, text in asdict(finding).items()} for finding in findings]
+    print_json(pa.Table.from_pylist(rows))

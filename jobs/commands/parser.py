@@ -11,13 +11,13 @@ and ask in SQL which neuron does what.
 
   unrolled run counting                        train, dump and score; ends with the answer
   unrolled top counting --hypothesis count_a   which neurons follow a hypothesis
-  unrolled show counting lstm-1x10-seed0 L0/N4 its text, coloured by that neuron
+  unrolled show counting lstm-1x10-seed0 L0/N4 text coloured by that neuron
   unrolled sql "select * from models"          anything else
 """
 
 DUMP = """\
-Write every signal of every neuron at every step: of an experiment's models, or of a network that was
-trained elsewhere, which is called as model(tokens) and gives logits or (logits, state).
+Write every signal of every neuron at every step, for an experiment's models or for a network that was trained
+elsewhere. Such a network is called as model(tokens) and returns logits or (logits, state).
 
   unrolled dump counting
   unrolled dump --model char_rnn:make_model --weights char_rnn.safetensors \\
@@ -25,44 +25,45 @@ trained elsewhere, which is called as model(tokens) and gives logits or (logits,
 """
 
 AUDIT = """\
-Recheck what a run has stored, in SQL, one line an invariant: digests, a row for each neuron and step, ranges,
-the states' equations on every row, and every gate from the checkpoint's weights on as many steps as a few seconds
-allow. Tolerances follow the stored precision. Exit code 3 when something is violated.
+Recheck what a run has stored, in SQL, and print one line for each invariant: digests, one row for each neuron and
+step, ranges, the equations of the states on every row, and every gate, recomputed from the checkpoint's weights on
+as many steps as a few seconds allow. Tolerances follow the stored precision. Exit code 3 if anything is violated.
 
   unrolled audit counting
   unrolled audit counting --model lstm-1x10-seed0 --json
 """
 
 RUNS = """\
-What the lake holds; one run; removing one; clearing up what no run needs.
+List what the lake holds, show or remove one run, or clear up what no run needs.
 
-  unrolled runs                      every run, and how far it is
+  unrolled runs                      every run, and how far it has got
   unrolled runs show counting        its models, dumps and settings
-  unrolled runs rm counting          what would go; with --yes it goes, killed half-way the same command goes on
-  unrolled runs gc --dry-run         as `unrolled gc`
+  unrolled runs rm counting          what would be removed; --yes removes it (if killed half-way, run it again)
+  unrolled runs gc --dry-run         same as `unrolled gc --dry-run`
 """
 
 GC = """\
-Remove what no run needs: what killed writers left a day ago (temporary files, unfinished uploads), what is left of
-a run whose removal was cut short, shards of a complete run that no manifest lists, states to resume what is
-complete, dead leases. What a manifest lists stays; so does all of a run that is incomplete or has a driver.
+Remove what no run needs: what killed writers left behind more than a day ago (temporary files, unfinished
+uploads), the remains of a run whose removal was cut short, shards of a complete run that no manifest lists, saved
+states that are no longer needed to resume, and dead leases. What a manifest lists is kept, and so is all that
+belongs to a run that is incomplete or being worked on.
 
-  unrolled gc --dry-run              what would go, by kind
-  unrolled gc --older-than 2         leftovers of writers that were killed two hours ago
+  unrolled gc --dry-run              what would be removed, by kind
+  unrolled gc --older-than 2         leftovers of writers killed more than two hours ago
 """
 
 DOCTOR = """\
-Look at what a run needs, one line each: libraries, credentials (where they lie, never what they are), the root (a
-small object is written, read, refused a second time and removed), room on the disks, DuckDB, Ray, torch. Nothing
-is changed or left behind, and what does not answer is given up after some seconds. A line begins with ok, warn or
-fail, and says what to type unless it is ok. Exit code 0, or 5 when a check failed.
+Check what a run needs, one line each: libraries, credentials (where they were found, never what they are), the
+root (a small object is written, read, refused a second time and removed), free disk space, DuckDB, Ray and torch.
+Nothing is changed or left behind, and anything that does not answer is given up on after a few seconds. Each line
+begins with ok, warn or fail; if it is not ok, it says what to type. Exit code 0, or 5 if a check failed.
 
   unrolled doctor
   unrolled doctor --root s3://my-bucket/lake
 """
 
 WRITE = """\
-Let a trained model write: it reads the prompt, then its own characters. The same command writes the same text.
+Let a trained model write: it reads the prompt, then its own output. The same command always writes the same text.
 Nothing is stored unless --dump is given.
 
   unrolled write python_source --prompt "def " --length 400 --temperature 0.6
@@ -78,7 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="unrolled", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--root", default="./lake", metavar="URI", help="the lake: a folder or URI (./lake)")
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -87,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", parents=[common], help="the main job: every stage, then the answer")
     _add_stage_arguments(run)
     _add_placement(run)
-    run.add_argument("--until", choices=STAGES, metavar="STAGE", help="the last stage to do")
+    run.add_argument("--until", choices=STAGES, metavar="STAGE", help="stop after this stage")
     for spec in SPECS:
         stage = commands.add_parser(
             spec.name,
@@ -110,7 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
         "doctor",
         parents=[common],
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        help="is everything there that a run needs?",
+        help="check that everything a run needs is there",
         description=DOCTOR,
     )
     doctor.add_argument("--json", action="store_true", help="as JSON")
@@ -122,7 +123,7 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
         "experiment",
         metavar="EXPERIMENT",
         nargs=None if needed else "?",
-        help="a .toml file, or the name of a shipped one",
+        help="a .toml file, or the name of a shipped experiment",
     )
     parser.add_argument(
         "--set",
@@ -130,50 +131,59 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
         action="append",
         default=[],
         metavar="A.B=C",
-        help="a setting, as training.steps=500; may be given again",
+        help="change a setting, e.g. training.steps=500; repeatable",
     )
-    parser.add_argument("--runner", choices=("ray", "local"), default="ray", help="on Ray, or in this process")
-    parser.add_argument("--workers", type=_whole(1), metavar="N", help="cores of the Ray that is started (all)")
+    parser.add_argument("--runner", choices=("ray", "local"), default="ray", help="run on Ray, or in this process")
+    parser.add_argument("--workers", type=_whole(1), metavar="N", help="cores for the Ray that is started (all)")
     parser.add_argument(
-        "--plan", action="store_true", help="say what would be done and what it costs; write nothing"
+        "--plan", action="store_true", help="say what would be done and what it would cost; write nothing"
     )
-    parser.add_argument("--replace", choices=STAGES, metavar="STAGE", help="make a stage and its readers again")
-    parser.add_argument("--wait", action="store_true", help="when another driver works on the run, go on after it")
+    parser.add_argument(
+        "--replace", choices=STAGES, metavar="STAGE", help="redo a stage and the stages that read it"
+    )
+    parser.add_argument("--wait", action="store_true", help="if another driver is working on the run, wait for it")
 
 
 def _add_placement(parser: argparse.ArgumentParser) -> None:
-    placement = parser.add_argument_group("where models are trained; the same run may go on elsewhere")
+    placement = parser.add_argument_group("where models are trained (a run may be continued elsewhere)")
     placement.add_argument(
         "--data-parallel",
         metavar="N",
-        help="workers that share every batch of a model; 2:8 takes what there is (one a model)",
+        help="workers that share every batch of a model; 2:8 takes as many as there are (one per model)",
     )
-    placement.add_argument("--gpus-per-worker", default="0", metavar="G", help="1, 2, or a share as 0.25 (0)")
+    placement.add_argument(
+        "--gpus-per-worker", default="0", metavar="G", help="1, 2, or a fraction such as 0.25 (0)"
+    )
     placement.add_argument(
         "--save-every",
         type=_amount("number of minutes"),
         default=5.0,
         metavar="MINUTES",
-        help="between two states to go on from (5)",
+        help="how often to save a state to resume from (5)",
     )
-    placement.add_argument("--tensorboard", default="", metavar="FOLDER", help="write TensorBoard's events there")
+    placement.add_argument(
+        "--tensorboard", default="", metavar="FOLDER", help="write TensorBoard event files there"
+    )
 
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
-    network = parser.add_argument_group("a network that was trained elsewhere, without an EXPERIMENT")
+    network = parser.add_argument_group("a network that was trained elsewhere, instead of an EXPERIMENT")
     network.add_argument(
-        "--model", metavar="P.M:F", help="package.module:factory, which gives the torch.nn.Module"
+        "--model", metavar="P.M:F", help="package.module:factory, which returns the torch.nn.Module"
     )
     network.add_argument("--weights", metavar="FILE", help="its state_dict: .safetensors, .pt or .pth")
-    network.add_argument("--vocabulary", metavar="FILE", help="JSON: a list of texts in the order of their tokens")
+    network.add_argument("--vocabulary", metavar="FILE", help="JSON: a list of texts, in token order")
     network.add_argument("--corpus", nargs="+", metavar="PATH", help="text files, folders or globs to read")
     network.add_argument(
-        "--window", type=int, metavar="N", help="characters of a sequence, which begins afresh (128); 0: a file"
+        "--window",
+        type=int,
+        metavar="N",
+        help="characters in a sequence, each starting afresh (128); 0: whole files",
     )
-    network.add_argument("--sequences", type=_whole(1), metavar="N", help="how many to dump (all of them)")
-    network.add_argument("--name", metavar="NAME", help="the run's (the module's)")
-    network.add_argument("--tokenizer", metavar="P.M:F", help="text to tokens (a token a character)")
-    network.add_argument("--recurrent", metavar="PATH", help="the recurrent module, when there are several")
+    network.add_argument("--sequences", type=_whole(1), metavar="N", help="how many to dump (all)")
+    network.add_argument("--name", metavar="NAME", help="the run's name (the module's)")
+    network.add_argument("--tokenizer", metavar="P.M:F", help="turns a text into tokens (one per character)")
+    network.add_argument("--recurrent", metavar="PATH", help="which recurrent module, if there are several")
 
 
 def _whole(least: int) -> Callable[[str], int]:
@@ -210,21 +220,21 @@ def _add_runs(
         nargs="?",
         choices=("ls", "show", "rm", "gc"),
         default="ls",
-        help="list, show one, remove one, clear up",
+        help="list runs, show one, remove one, or clear up",
     )
-    runs.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or the start of it")
-    runs.add_argument("--yes", action="store_true", help="rm: do it, rather than say what would go")
+    runs.add_argument("run", nargs="?", metavar="RUN", help="a run's id, or the beginning of it")
+    runs.add_argument("--yes", action="store_true", help="rm: do it, rather than say what would be removed")
     gc = commands.add_parser(
         "gc", parents=[common], formatter_class=raw, help="remove what no run needs", description=GC
     )
     for parser in (runs, gc):
-        parser.add_argument("--dry-run", action="store_true", help="say what would go; remove nothing")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be removed; remove nothing")
         parser.add_argument(
             "--older-than",
             type=_amount("number of hours"),
             default=24.0,
             metavar="HOURS",
-            help="gc: age of writers' leftovers (24)",
+            help="gc: minimum age of leftovers (24)",
         )
         parser.add_argument("--json", action="store_true", help="as JSON")
 
@@ -232,7 +242,7 @@ def _add_runs(
 def _add_questions(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
-    sql = commands.add_parser("sql", parents=[common], help="ask anything, in DuckDB's SQL")
+    sql = commands.add_parser("sql", parents=[common], help="ask anything in SQL (DuckDB's dialect)")
     sql.add_argument("query", nargs="?", metavar="SELECT", help="one SELECT over the lake's tables")
     sql.add_argument("-f", "--file", metavar="FILE", help="a .sql file, or the name of a shipped question")
     sql.add_argument(
@@ -241,31 +251,36 @@ def _add_questions(
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter, $name in SQL",
+        help="set a parameter, $NAME in the SQL; repeatable",
     )
     sql.add_argument(
-        "--format", choices=("table", "csv", "json", "parquet"), default="table", help="of the answer"
+        "--format",
+        choices=("table", "csv", "json", "parquet"),
+        default="table",
+        help="how to print the answer (table)",
     )
     sql.add_argument("--questions", action="store_true", help="list the shipped questions")
 
     top = commands.add_parser("top", parents=[common], help="which neurons follow a hypothesis")
-    top.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
-    top.add_argument("--hypothesis", required=True, metavar="H", help="as count_a")
-    top.add_argument("--signal", metavar="S", help="one of the eight signals (all of them)")
-    top.add_argument("--measure", choices=("pearson", "spearman", "auc"), default="pearson", help="(pearson)")
-    top.add_argument("--checkpoint", type=int, metavar="N", help="updates (each model's last)")
-    top.add_argument("--limit", type=int, default=20, metavar="N", help="rows (20)")
+    top.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
+    top.add_argument("--hypothesis", required=True, metavar="H", help="e.g. count_a")
+    top.add_argument("--signal", metavar="S", help="one of the eight signals (all)")
+    top.add_argument(
+        "--measure", choices=("pearson", "spearman", "auc"), default="pearson", help="what to rank by (pearson)"
+    )
+    top.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (each model's last)")
+    top.add_argument("--limit", type=int, default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
 
-    show = commands.add_parser("show", parents=[common], help="a neuron's text, coloured by its signal")
-    show.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
-    show.add_argument("model", metavar="MODEL", help="as lstm-1x10-seed0")
+    show = commands.add_parser("show", parents=[common], help="text coloured by a neuron's signal")
+    show.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
+    show.add_argument("model", metavar="MODEL", help="e.g. lstm-1x10-seed0")
     show.add_argument("neuron", metavar="L0/N7", help="layer and neuron")
     show.add_argument("--signal", metavar="S", help="one of the eight signals (cell_state, or hidden_state)")
-    show.add_argument("--checkpoint", type=int, metavar="N", help="updates (the last dumped)")
+    show.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
-    show.add_argument("--limit", type=int, default=8, metavar="N", help="different texts (8)")
-    show.add_argument("--picture", metavar="FILE.png", help="draw it there instead, 5,000 characters at most")
+    show.add_argument("--limit", type=int, default=8, metavar="N", help="how many different texts (8)")
+    show.add_argument("--picture", metavar="FILE.png", help="draw a picture instead, of at most 5,000 characters")
     show.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -279,23 +294,27 @@ def _add_write(
         help="let a trained model write",
         description=WRITE,
     )
-    write.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
-    write.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (the first)")
-    write.add_argument("--checkpoint", type=int, metavar="C", help="updates (the last)")
-    write.add_argument("--prompt", default="", metavar="TEXT", help="what it reads first (a newline)")
+    write.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
+    write.add_argument("--model", metavar="M", help="e.g. lstm-1x10-seed0 (the first)")
+    write.add_argument("--checkpoint", type=int, metavar="C", help="after this many updates (the last)")
+    write.add_argument("--prompt", default="", metavar="TEXT", help="what the model reads first (a newline)")
     write.add_argument("--length", type=_whole(1), default=200, metavar="N", help="characters to write (200)")
     write.add_argument(
-        "--temperature", type=_amount("temperature"), default=0.8, metavar="T", help="0 is --greedy (0.8)"
+        "--temperature",
+        type=_amount("temperature"),
+        default=0.8,
+        metavar="T",
+        help="0 is the same as --greedy (0.8)",
     )
     write.add_argument("--greedy", action="store_true", help="always the most probable character")
     write.add_argument(
-        "--top-k", type=_whole(1), default=0, metavar="K", help="draw from the K most probable (all of them)"
+        "--top-k", type=_whole(1), default=0, metavar="K", help="draw from the K most probable characters (all)"
     )
-    write.add_argument("--samples", type=_whole(1), default=1, metavar="N", help="texts (1)")
-    write.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="of what is drawn (0)")
-    write.add_argument("--line", action="store_true", help="each text ends with its line")
-    write.add_argument("--stored", action="store_true", help="what each checkpoint wrote when the run was made")
-    write.add_argument("--dump", action="store_true", help="store every gate and state while it wrote, as a run")
+    write.add_argument("--samples", type=_whole(1), default=1, metavar="N", help="how many texts (1)")
+    write.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="for what is drawn (0)")
+    write.add_argument("--line", action="store_true", help="end each text at the end of its line")
+    write.add_argument("--stored", action="store_true", help="show what each checkpoint wrote during the run")
+    write.add_argument("--dump", action="store_true", help="store every gate and state while it writes, as a run")
     write.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -309,7 +328,9 @@ def _add_audit(
         help="recheck stored rows against the cells' equations",
         description=AUDIT,
     )
-    audit.add_argument("run", metavar="RUN", help="a run's id, or the start of it")
-    audit.add_argument("--model", metavar="M", help="as lstm-1x10-seed0 (all of them)")
-    audit.add_argument("--checkpoint", type=int, metavar="C", help="updates (all that were dumped)")
+    audit.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
+    audit.add_argument("--model", metavar="M", help="e.g. lstm-1x10-seed0 (all)")
+    audit.add_argument(
+        "--checkpoint", type=int, metavar="C", help="after this many updates (all that were dumped)"
+    )
     audit.add_argument("--json", action="store_true", help="as JSON")

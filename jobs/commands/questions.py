@@ -28,6 +28,7 @@ def sql(options: argparse.Namespace) -> None:
         return
     if bool(options.query) == bool(options.file):
         raise UsageError('give one query: unrolled sql "select …", or -f FILE; --questions lists the shipped ones')
+
     given = dict(_parameter(text) for text in options.parameters)
     lake = pipeline.open(options.root)
     if options.file:
@@ -38,6 +39,7 @@ def sql(options: argparse.Namespace) -> None:
         batches = lake.batches(question.sql, values)
     else:
         batches = lake.batches(options.query, given)
+
     try:
         write_batches(batches, options.format)
     except OSError as error:  # DuckDB's, from a batch that was computed late
@@ -53,11 +55,13 @@ def top(options: argparse.Namespace) -> None:
     lake.catalog.require(run, "score")
     if options.signal and options.signal not in SIGNALS:
         raise unknown("signal", options.signal, SIGNALS)
+
     scored = lake.fetch("select distinct hypothesis from scores where run = $run", {"run": run})
     names = scored["hypothesis"].to_pylist()
     if options.hypothesis not in names:
         find_hypothesis(options.hypothesis)
         raise UsageError(f"{run} has no scores for {options.hypothesis}; it has {', '.join(sorted(names))}")
+
     table = lake.ask(
         "top_neurons",
         run=run,
@@ -67,6 +71,7 @@ def top(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
         limit=options.limit,
     )
+
     if not len(table):
         raise UsageError(
             f"{run} has no {options.measure} of {options.hypothesis} there; auc is for yes/no hypotheses"
@@ -81,6 +86,7 @@ def show(options: argparse.Namespace) -> None:
     lake.catalog.require(run, "dump")
     if options.picture and options.json:
         raise UsageError("--picture draws and --json prints: give one of them")
+
     layer, neuron = _place(options.neuron)
     signal = _signal(lake, run, options.model, layer, neuron, options.signal)
     table = lake.ask(
@@ -94,17 +100,20 @@ def show(options: argparse.Namespace) -> None:
         sequence=options.sequence,
         limit=options.limit,
     )
+
     if options.json:
         print_json(table)
         return
     if not len(table):
         raise UsageError(f"nothing was dumped there: {run} has other checkpoints or sequences")
     scale = scale_of(signal, [value for values in table["values"].to_pylist() for value in values])
+
     title = f"{options.model} {options.neuron} {signal}"
     if options.picture:
         texts = [by_character(row["chars"], row["values"]) for row in table.to_pylist()]
         _save_picture(title, texts, scale, options)
         return
+
     colour = wants_colour()
     print(f"{title}: {legend(scale, colour=colour)}")
     for row in table.to_pylist():
@@ -120,9 +129,10 @@ def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse
     for text in texts:
         kept.append(text[:room])
         room -= len(kept[-1])
+
     if whole > MOST_DRAWN:
-        told = f"drawn: the first {MOST_DRAWN:,} of {whole:,} characters; --limit 1 draws one text"
-        print(told, file=sys.stderr)
+        note = f"drawn: the first {MOST_DRAWN:,} of {whole:,} characters; --limit 1 draws one text"
+        print(note, file=sys.stderr)
     try:
         path.write_bytes(draw_passages(title, [text for text in kept if text], scale))
     except OSError as error:
@@ -136,15 +146,16 @@ def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: st
     models = {row["model"]: row for row in lake.fetch(query, {"run": run}).to_pylist()}
     if model not in models:
         raise unknown("model", model, models)
-    found = models[model]
-    if layer >= found["layers"] or neuron >= found["hidden_size"]:
-        last = f"L{found['layers'] - 1}/N{found['hidden_size'] - 1}"
+    spec = models[model]
+    if layer >= spec["layers"] or neuron >= spec["hidden_size"]:
+        last = f"L{spec['layers'] - 1}/N{spec['hidden_size'] - 1}"
         raise UsageError(f"{model} has no neuron L{layer}/N{neuron}: its last is {last}")
+
     dumped = lake.catalog.dumped_signals(run)
-    signals = [signal for signal in CELL_SIGNALS[found["cell"]] if signal in dumped]
+    signals = [signal for signal in CELL_SIGNALS[spec["cell"]] if signal in dumped]
     signal = asked or next((signal for signal in ("cell_state", "hidden_state") if signal in signals), signals[0])
     if signal not in signals:
-        raise unknown(f"signal of {found['cell']}", signal, signals)
+        raise unknown(f"signal of {spec['cell']}", signal, signals)
     return signal
 
 

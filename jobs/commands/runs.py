@@ -30,16 +30,16 @@ def match_run(name: str | None, known: list[str]) -> str:
     """One of some runs: its id, its experiment, or what no other begins with. UsageError for none or several."""
     if not name:
         raise UsageError("which run? type its id, or the start of it; `unrolled runs` lists them")
-    found = (
+    matches = (
         [run for run in known if run == name]
         or [run for run in known if run.rpartition("-")[0] == name]  # all that the experiment of that name made
         or [run for run in known if run.startswith(name)]
     )
-    if not found:
+    if not matches:
         raise unknown("run", name, known)
-    if len(found) > 1:
-        raise UsageError(f"{name!r} begins {len(found)} runs: {', '.join(sorted(found))}; type more of it")
-    return found[0]
+    if len(matches) > 1:
+        raise UsageError(f"{name!r} begins {len(matches)} runs: {', '.join(sorted(matches))}; type more of it")
+    return matches[0]
 
 
 def _listing(lake: Lake) -> pa.Table:
@@ -50,7 +50,9 @@ def _listing(lake: Lake) -> pa.Table:
             "from shards group by run"
         ).to_pylist()
     }
+
     created = {row["run"]: row["created"] for row in lake.fetch("select run, created from runs").to_pylist()}
+
     rows = [
         {
             "run": run,
@@ -61,6 +63,7 @@ def _listing(lake: Lake) -> pa.Table:
         }
         for run, status in sorted(lake.catalog.status.items())
     ]
+
     names = ("run", pa.string()), ("status", pa.string()), ("created", pa.timestamp("s", tz="UTC"))
     counts = ("activation_rows", pa.int64()), ("bytes", pa.int64())
     return pa.Table.from_pylist(rows, pa.schema([*names, *counts]))

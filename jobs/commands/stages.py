@@ -70,18 +70,23 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     experiment = _experiment(options)
     if experiment.network and only == ["dump"]:
         only = NAMES[: NAMES.index("dump") + 1]
+
     check_hypotheses(experiment)  # before anything is written
     keep_freed_memory()
     run = open_run(experiment, options.root, code_folder(options.experiment), _placement(options))
     check_language(run)
+
     if options.plan:
         print_table(cost_table(run, only, 1 if options.runner == "local" else options.workers))
         return run
+
     _tell(f"{run.id} in {options.root}")
     if {"generate", "train"} & set(only):
         _tell_corpus(run)
+
     with _runner(options) as runner:
         published = run_stages(run, runner, only, options.replace, _tell, wait=options.wait)
+
     if not published:
         _tell(f"nothing to do: {run.id} has all of {', '.join(only)} already")
     return run
@@ -95,10 +100,11 @@ def _tell_corpus(run: Run) -> None:
     if lines and not run.network:  # a network brings its own vocabulary
         characters = "".join(run.vocabulary().characters)
         _tell(f"vocabulary: {len(characters)} characters {characters!r}")
+
     train, training = run.experiment.corpus.train, run.experiment.training
     if not training.truncate and 0 < train < training.batch_size:
-        told = f"fewer than training.batch_size = {training.batch_size}: each batch is all of them"
-        _tell(f"train has {train} sequences, {told}")
+        meaning = f"fewer than training.batch_size = {training.batch_size}: each batch is all of them"
+        _tell(f"train has {train} sequences, {meaning}")
 
 
 def _placement(options: argparse.Namespace) -> Placement:
@@ -108,14 +114,17 @@ def _placement(options: argparse.Namespace) -> Placement:
     together = parse_together(options.data_parallel) if options.data_parallel else None
     if together and options.runner == "local":
         raise UsageError("--data-parallel starts workers on Ray: leave --runner local out")
+
     gpus = parse_gpus(options.gpus_per_worker)
     if gpus and options.runner == "local" and not torch.cuda.is_available():
         raise UsageError("--gpus-per-worker asks for a GPU, and torch finds none here: leave it out")
+
     if options.tensorboard:
         try:
             Path(options.tensorboard).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"--tensorboard {options.tensorboard} cannot be written: {error.strerror}") from None
+
     return Placement(together, gpus, options.save_every, options.tensorboard)
 
 

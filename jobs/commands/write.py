@@ -48,11 +48,14 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
     """The rows of what is written now."""
     begun = recorded_run(read_run(lake.folder, run), options.root)
     experiment = begun.experiment
+
     model = _one("model", options.model, [spec.name for spec in begun.models], begun.models[0].name)
     kept = list(experiment.kept_checkpoints)
     checkpoint = _one("checkpoint", options.checkpoint, kept, kept[-1])
+
     torch.set_num_threads(1)
     network, vocabulary = read_model(begun, model, checkpoint)
+
     drawing = Drawing(
         length=options.length,
         prompt=options.prompt,
@@ -62,9 +65,11 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
         seed=options.seed,
         stop="\n" if options.line else "",
     )
+
     rows, written = sample_rows(network, vocabulary, drawing)
+
     if options.dump:
-        texts = [[text.tolist() for text in one.texts()] for one in written]
+        texts = [[text.tolist() for text in batch.texts()] for batch in written]
         document = {
             "name": f"{experiment.name}_samples",
             "score": {**experiment.score.model_dump(), "language": _language(begun)},
@@ -72,6 +77,7 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
         }
         dumped = dump_live(network, texts, vocabulary.characters, options.root, document, checkpoint=checkpoint)
         print(f"dumped as {dumped}: unrolled runs show {dumped} --root {options.root}", file=sys.stderr)
+
     place = {"run": run, "model": model, "checkpoint": checkpoint}
     return pa.Table.from_pylist([{**place, **row} for row in rows.to_pylist()])
 

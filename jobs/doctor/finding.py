@@ -32,8 +32,8 @@ class Finding:
     @property
     def line(self) -> str:
         """The finding for a person, without secrets."""
-        told = f"{self.text}; {self.remedy}" if self.remedy else self.text
-        return redact(f"{self.state:<4}  {self.name:<12} {told}")
+        text = f"{self.text}; {self.remedy}" if self.remedy else self.text
+        return redact(f"{self.state:<4}  {self.name:<12} {text}")
 
 
 def ok(name: str, text: str) -> Finding:
@@ -55,13 +55,13 @@ def examine(
     try:
         return check() if seconds is None else within(seconds, check)
     except UnrolledError as error:
-        text, _, said = str(error).rpartition("; ")
-        return [Finding(name, "fail", text, said) if text else Finding(name, "fail", said, remedy)]
+        text, _, last = str(error).rpartition("; ")
+        return [Finding(name, "fail", text, last) if text else Finding(name, "fail", last, remedy)]
     except TimeoutError:
         return [Finding(name, "fail", f"no answer within {seconds:g} s", remedy)]
     except Exception as error:  # noqa: BLE001  # whatever is broken here, the other checks go on
-        told = (str(error).splitlines() or [""])[0]
-        return [Finding(name, "fail", f"{type(error).__name__}: {told}", remedy)]
+        message = (str(error).splitlines() or [""])[0]
+        return [Finding(name, "fail", f"{type(error).__name__}: {message}", remedy)]
 
 
 def within(seconds: float, call: Callable[[], Result]) -> Result:

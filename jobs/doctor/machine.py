@@ -3,7 +3,6 @@
 import os
 import platform
 import shutil
-import socket
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -13,14 +12,15 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 
-from jobs.doctor.finding import Finding, ok, within
+from jobs.doctor.finding import Finding, ok
 from schemas.errors import NotReadyError
 
 SHOWN = ("torch", "ray", "pyarrow", "duckdb", "fsspec", "s3fs")
 LEAST_FREE = 1e9  # bytes: a small run fills a tenth of it
-RAY_SECONDS, RAY_LIMIT = 1.5, 3.0  # for each step, and with the look-up of the name
-# How whoever speaks HTTP/2, as gRPC does, begins; a server answers with settings of its own.
-_HTTP2_OPENING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+RAY_SECONDS = 1.5  # with the look-up of the name
+# gRPC's own health check (grpc/health/v1/health.proto), which Ray's head answers. An empty request asks for the
+# whole server.
+_HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 
 
 def python() -> list[Finding]:
@@ -31,16 +31,17 @@ def python() -> list[Finding]:
 def libraries() -> list[Finding]:
     """The versions of what a run computes, stores and asks with; what is missing or older than we ask for."""
     wanted = [Requirement(line) for line in requires("unrolled") or ()]
-    wanted = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
-    there = {one.name: _version(one.name) for one in wanted}
-    told = ", ".join(f"{name} {there[name] or 'is missing'}" for name in SHOWN)
-    wrong = [one for one in wanted if not one.specifier.contains(there[one.name] or "0", prereleases=True)]
+    wanted = [library for library in wanted if not library.marker or library.marker.evaluate({"extra": ""})]
+    there = {library.name: _version(library.name) for library in wanted}
+
+    wrong = [library for library in wanted if not _fits(library, there[library.name])]
     if not wrong:
-        return [ok("libraries", told)]
-    names = ", ".join(f"{one} is asked for and {there[one.name] or 'nothing'} is there" for one in wrong)
-    missing = any(there[one.name] is None for one in wrong)
-    remedy = f"type pip install {' '.join(repr(str(one)) for one in wrong)}"
-    return [Finding("libraries", "fail" if missing else "warn", names, remedy)]
+        return [ok("libraries", ", ".join(f"{name} {there[name]}" for name in SHOWN))]
+
+    reasons = [f"{library} is asked for and {there[library.name] or 'nothing'} is there" for library in wrong]
+    is_missing = any(there[library.name] is None for library in wrong)
+    remedy = f"type pip install {' '.join(repr(str(library)) for library in wrong)}"
+    return [Finding("libraries", "fail" if is_missing else "warn", ", ".join(reasons), remedy)]
 
 
 def duckdb() -> list[Finding]:
@@ -54,23 +55,20 @@ def ray(environment: Mapping[str, str] = os.environ) -> list[Finding]:
     """Whether Ray can be imported, and whether the cluster that is set answers; nothing is started."""
     import jobs.runners.ray  # noqa: F401  # all that a run needs of it
 
-    there = version("ray")
+    installed = version("ray")
     address = environment.get("RAY_ADDRESS", "")
     if not address or address == "local":
-        return [ok("ray", f"{there}; a run starts its own on {_cores()} cores (RAY_ADDRESS is not set)")]
+        return [ok("ray", f"{installed}; a run starts its own on {_cores()} cores (RAY_ADDRESS is not set)")]
     if address == "auto":
-        return [ok("ray", f"{there}; RAY_ADDRESS is auto: a run looks for a Ray on this machine")]
+        return [ok("ray", f"{installed}; RAY_ADDRESS is auto: a run looks for a Ray on this machine")]
+
     where = urlsplit(address if "://" in address else f"//{address}")
     if not where.hostname or not where.port:
         raise NotReadyError(f"RAY_ADDRESS is {address!r}, which is no address; set it to HOST:PORT, or unset it")
-    host, port = where.hostname, where.port
-    try:
-        within(RAY_LIMIT, lambda: _greet(host, port))
-    except OSError as error:  # a time-out is one too
-        why = error.strerror or "no answer"
+    if why := _why_silent(where.netloc.rpartition("@")[2]):
         remedy = "start that cluster, or unset RAY_ADDRESS to have a Ray of this machine started"
         return [Finding("ray", "fail", f"RAY_ADDRESS is {address}, and no Ray answers there: {why}", remedy)]
-    return [ok("ray", f"{there}; the cluster at RAY_ADDRESS {address} answers")]
+    return [ok("ray", f"{installed}; the cluster at RAY_ADDRESS {address} answers")]
 
 
 def torch() -> list[Finding]:
@@ -80,32 +78,33 @@ def torch() -> list[Finding]:
     with warnings.catch_warnings(record=True) as caught:  # of a driver that does not fit
         warnings.simplefilter("always")
         count = library.cuda.device_count() if library.cuda.is_available() else 0
+
     names = ", ".join(library.cuda.get_device_name(number) for number in range(count))
-    told = f"{library.__version__}, {library.get_num_threads()} threads; CUDA: {names or 'none, so the CPU'}"
+    text = f"{library.__version__}, {library.get_num_threads()} threads; CUDA: {names or 'none, so the CPU'}"
     if caught:
         why = str(caught[0].message).splitlines()[0]
-        return [Finding("torch", "warn", f"{told} ({why})", "type nvidia-smi to see what the driver says")]
-    return [ok("torch", told)]
+        return [Finding("torch", "warn", f"{text} ({why})", "type nvidia-smi to see what the driver says")]
+    return [ok("torch", text)]
 
 
 def disk(name: str, place: Path, remedy: str) -> list[Finding]:
     """Room on the disk that a folder lies on, or would lie on once it is made."""
-    there = next(one for one in (place, *place.parents) if one.exists())
-    free = shutil.disk_usage(there).free
-    told = f"{free / 1e9:,.1f} GB free in {place}"
-    return [ok(name, told) if free >= LEAST_FREE else Finding(name, "warn", told, remedy)]
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 1e9:,.1f} GB free in {place}"
+    return [ok(name, text) if free >= LEAST_FREE else Finding(name, "warn", text, remedy)]
 
 
 def disks(root: str) -> list[Finding]:
     """Room where a run, questions on S3, and Ray with its kin write."""
     from pipeline.storage.cache import cache_home
 
-    found = (
-        [] if "://" in root else disk("root disk", Path(root).absolute(), "free some, or choose another --root")
-    )
-    found += disk("cache disk", cache_home(), "free some, or set UNROLLED_CACHE to a folder on another disk")
-    place = Path(tempfile.gettempdir())
-    return found + disk("temporary", place, "free some, or set TMPDIR to a folder on another disk")
+    findings: list[Finding] = []
+    if "://" not in root:
+        findings += disk("root disk", Path(root).absolute(), "free some, or choose another --root")
+    findings += disk("cache disk", cache_home(), "free some, or set UNROLLED_CACHE to a folder on another disk")
+    temporary = Path(tempfile.gettempdir())
+    return findings + disk("temporary", temporary, "free some, or set TMPDIR to a folder on another disk")
 
 
 def _version(name: str) -> str | None:
@@ -115,14 +114,30 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _fits(library: Requirement, installed: str | None) -> bool:
+    return installed is not None and library.specifier.contains(installed, prereleases=True)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _greet(host: str, port: int) -> None:
-    """Raise OSError when nobody who speaks HTTP/2 answers. Joining a cluster to see would take many seconds."""
-    with socket.create_connection((host, port), RAY_SECONDS) as there:
-        there.settimeout(RAY_SECONDS)
-        there.sendall(_HTTP2_OPENING)
-        if not there.recv(1):
-            raise ConnectionError(0, "it hangs up")
+def _why_silent(address: str) -> str:
+    """Why nobody who speaks gRPC answers at an address; empty when somebody does.
+
+    Joining a cluster to see would take many seconds.
+    """
+    import grpc
+
+    silent = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+    with grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel:
+        try:
+            channel.unary_unary(_HEALTH_CHECK)(b"", timeout=RAY_SECONDS)
+        except grpc.RpcError as error:  # another code is an answer: Ray's client server has no health check
+            return _last_reason(error.details()) if error.code() in silent else ""
+    return ""
+
+
+def _last_reason(details: str) -> str:
+    """What gRPC ends with: `failed to connect to all addresses; last error: …: Connection refused`."""
+    return details.splitlines()[0].rpartition(": ")[2].rstrip("]") if details else "no answer"

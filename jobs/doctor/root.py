@@ -24,12 +24,12 @@ NO_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFIL
 def root(address: str) -> list[Finding]:
     """All of it. Raises UsageError when the address is none that can hold a lake."""
     folder = Folder(address, seconds=REQUEST_SECONDS)
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if store := folder.s3:
-        found = examine("credentials", lambda: credentials(store), NO_CREDENTIALS, CREDENTIALS_LIMIT)
-    if any(one.state == "fail" for one in found):
-        return found  # without them there is nothing to try
-    return found + examine("root", lambda: lake(folder), ANOTHER, LIMIT)
+        findings = examine("credentials", lambda: credentials(store), NO_CREDENTIALS, CREDENTIALS_LIMIT)
+    if any(finding.state == "fail" for finding in findings):
+        return findings  # without them there is nothing to try
+    return findings + examine("root", lambda: lake(folder), ANOTHER, LIMIT)
 
 
 def credentials(store: S3Store) -> list[Finding]:
@@ -45,19 +45,19 @@ def lake(folder: Folder) -> list[Finding]:
     where = folder.root
     if folder.s3:
         where += f" at {_resolved(folder.s3)}"
-    found = probe(folder, PROBE_SECONDS)
+    probed = probe(folder, PROBE_SECONDS)
     data = folder.read_if_there(LAKE)
     if data is not None:
         check_format(folder, data)
     holds = "holds no lake yet" if data is None else "holds a lake"
     return [
-        ok("root", f"{where} {holds}; {_told(found)}"),
-        ok("create-only", f"a name that is taken was refused in {found.refused:.1f} ms: shards and leases hold"),
+        ok("root", f"{where} {holds}; {_milliseconds(probed)}"),
+        ok("create-only", f"a name that is taken was refused in {probed.refused:.1f} ms: shards and leases hold"),
     ]
 
 
-def _told(found: Probe) -> str:
-    steps = {"written": found.written, "read": found.read, "removed": found.removed}
+def _milliseconds(probed: Probe) -> str:
+    steps = {"written": probed.written, "read": probed.read, "removed": probed.removed}
     return ", ".join(f"{step} in {milliseconds:.1f} ms" for step, milliseconds in steps.items())
 
 

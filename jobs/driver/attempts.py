@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Generic
 
 from jobs.process import interruption
-from jobs.runners.base import DeviceLost, OutOfMemory, Plan, Runner, Ticket, WorkerLost
+from jobs.runners.base import Argument, DeviceLost, OutOfMemory, Runner, Ticket, WorkerLost
 from schemas.errors import StorageUnavailableError, UnrolledError
 
 
@@ -75,20 +75,20 @@ LIMITS = Limits()
 
 
 @dataclass
-class _Work(Generic[Plan]):
-    plan: Plan
+class _Work(Generic[Argument]):
+    argument: Argument
     failed: list[Cause] = field(default_factory=list)
     not_before: float = 0.0
     tickets: dict[Ticket, float | None] = field(default_factory=dict)  # under way, and when each could begin
 
 
-class Attempts(Generic[Plan]):
-    """Makes every plan happen, or tells why not."""
+class Attempts(Generic[Argument]):
+    """Has a function called on every argument until it succeeds, or tells why it does not."""
 
     def __init__(
         self,
         runner: Runner,
-        function: Callable[[Plan], None],
+        function: Callable[[Argument], None],
         limits: Limits,
         watch: Callable[[], None] = lambda: None,
         tell: Callable[[str], None] = lambda _: None,
@@ -98,7 +98,7 @@ class Attempts(Generic[Plan]):
 
         Args:
             runner: where attempts run.
-            function: what is done with a plan.
+            function: what is done with an argument.
             limits: how long and how often.
             watch: called now and then; what it raises ends everything.
             tell: is given a line for each attempt that failed and is made again.
@@ -107,13 +107,13 @@ class Attempts(Generic[Plan]):
         self._runner, self._function, self._limits = runner, function, limits
         self._watch, self._tell, self._clock = watch, tell, clock
         self._caps = dict(limits.caps)
-        self._waiting: list[_Work[Plan]] = []
-        self._running: dict[Ticket, _Work[Plan]] = {}
+        self._waiting: list[_Work[Argument]] = []
+        self._running: dict[Ticket, _Work[Argument]] = {}
         self._paces: list[float] = []  # seconds for a unit of size, of those that are done
 
-    def make(self, plans: Sequence[Plan]) -> Iterator[tuple[Plan, Exception | None]]:
-        """Give each plan when it is done, in any order, with its failure when its attempts are used up."""
-        self._waiting = [_Work(plan) for plan in plans]
+    def make(self, arguments: Sequence[Argument]) -> Iterator[tuple[Argument, Exception | None]]:
+        """Give each argument once its call is done, in any order, with its failure when no attempt is left."""
+        self._waiting = [_Work(argument) for argument in arguments]
         try:
             while self._waiting or self._running:
                 self._watch()
@@ -141,8 +141,8 @@ class Attempts(Generic[Plan]):
             if work.tickets[ticket] is None:
                 work.tickets[ticket] = now
 
-    def _begin(self, work: _Work[Plan]) -> None:
-        ticket = self._runner.submit(self._function, work.plan)
+    def _begin(self, work: _Work[Argument]) -> None:
+        ticket = self._runner.submit(self._function, work.argument)
         work.tickets[ticket] = None
         self._running[ticket] = work
 
@@ -150,28 +150,30 @@ class Attempts(Generic[Plan]):
         if not self._running:  # every piece that is left is to be tried again a little later
             time.sleep(max(0.0, min(1.0, min(work.not_before for work in self._waiting) - self._clock())))
             return []
-        found = list(self._runner.wait(list(self._running), seconds=0.5))
-        ended, limit, now = {ticket for ticket, _ in found}, self._limits.seconds, self._clock()
+        finished = list(self._runner.wait(list(self._running), seconds=0.5))
+        ended, limit, now = {ticket for ticket, _ in finished}, self._limits.seconds, self._clock()
         for ticket, work in self._running.items():
             begun = work.tickets[ticket]
             if limit is not None and begun is not None and now - begun > limit and ticket not in ended:
                 self._runner.cancel(ticket)
-                found.append((ticket, TookTooLongError(f"no end after {limit:g} seconds")))
-        return found
+                finished.append((ticket, TookTooLongError(f"no end after {limit:g} seconds")))
+        return finished
 
-    def _settle(self, ticket: Ticket, failure: Exception | None) -> Iterator[tuple[Plan, Exception | None]]:
+    def _settle(self, ticket: Ticket, failure: Exception | None) -> Iterator[tuple[Argument, Exception | None]]:
         work = self._running.pop(ticket, None)
         if work is None:  # the other attempt at the piece has ended meanwhile
             return
+
         begun = work.tickets.pop(ticket)
         if failure is None:
             if begun is not None:
-                self._paces.append((self._clock() - begun) / _size(work.plan))
+                self._paces.append((self._clock() - begun) / _size(work.argument))
             for other in work.tickets:
                 self._runner.cancel(other)
                 del self._running[other]
-            yield work.plan, None
+            yield work.argument, None
             return
+
         cause = cause_of(failure)
         work.failed.append(cause)
         tries = work.failed.count(cause)
@@ -179,29 +181,29 @@ class Attempts(Generic[Plan]):
             for other in work.tickets:
                 self._runner.cancel(other)
                 del self._running[other]
-            yield work.plan, failure
+            yield work.argument, failure
         elif not work.tickets:
             pause = min(self._limits.longest_pause, self._limits.pause * 2 ** (len(work.failed) - 1))
             work.not_before = self._clock() + pause
             self._waiting.append(work)
             self._tell(f"an attempt {cause.value} ({failure}); the next follows in {pause:g} s")
 
-    def _stragglers(self, now: float) -> list[_Work[Plan]]:
+    def _stragglers(self, now: float) -> list[_Work[Argument]]:
         """Pieces whose only attempt takes far longer than others of their size did, the longest first."""
         limits = self._limits
         if limits.straggler is None or len(self._paces) < 3:
             return []
         pace = statistics.median(self._paces)
-        late: list[tuple[float, int, _Work[Plan]]] = []
+        late: list[tuple[float, int, _Work[Argument]]] = []
         for place, work in enumerate(self._running.values()):
             begun = next(iter(work.tickets.values()))
             if len(work.tickets) > 1 or begun is None:
                 continue
-            usual = max(limits.straggler_seconds, limits.straggler * pace * _size(work.plan))
+            usual = max(limits.straggler_seconds, limits.straggler * pace * _size(work.argument))
             if now - begun > usual:
                 late.append((begun, place, work))
         return [work for _, _, work in sorted(late)]
 
 
-def _size(plan: object) -> float:
-    return max(1e-9, float(getattr(plan, "size", 1.0)))
+def _size(argument: object) -> float:
+    return max(1e-9, float(getattr(argument, "size", 1.0)))

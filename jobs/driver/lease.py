@@ -91,10 +91,13 @@ class Lease:
         holder = _parsed(data)
         if _has_ended(holder):
             return True
+
         who = f"process {holder.get('process')} on {holder.get('host')}, since {holder.get('since')}"
         self._tell(f"{self._run} has a driver ({who}): watching for up to {self._patience:g} s whether it lives")
+
         path, started = f"{self._place}/{holder.get('holder')}.beat", time.monotonic()
         first = self._folder.read_if_there(path)
+
         while time.monotonic() - started < self._patience:
             time.sleep(self._beat / 2)
             beat = self._folder.read_if_there(path)
@@ -167,10 +170,10 @@ def _machine() -> str:
 def _began(process: int) -> str | None:
     """When a process began, in ticks since boot; None when there is none, or one that only waits to be counted."""
     try:
-        told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    return None if told[0] == "Z" else told[19]
+    return None if fields[0] == "Z" else fields[19]
 
 
 def _parsed(data: bytes) -> dict[str, object]:

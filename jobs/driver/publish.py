@@ -56,6 +56,7 @@ def publish(run: Run, stage: Stage[Any], runner: Runner, watch: Callable[[], Non
             _check_same(run, plan, manifests[unit.name].plan)
         else:
             missing.append((unit, plan))
+
     for _, plan in missing:
         if plan.unit not in plans:
             _write_plan(run, plan)
@@ -69,6 +70,7 @@ def publish(run: Run, stage: Stage[Any], runner: Runner, watch: Callable[[], Non
             _work(run, stage, runner, pieces, watch, progress)
     elif live:
         live(last=True)
+
     if missing:
         _write_manifests(run, stage.name, [plan for _, plan in missing])
     return len(missing)
@@ -147,8 +149,10 @@ def _work(
     progress: Progress,
 ) -> None:
     failed, failures = 0, []
+
     runner = runner.needing(stage.needs(run))
     attempts = Attempts(runner, partial(work_call, stage.work), stage.limits, watch, progress.tell)
+
     for call, failure in attempts.make(_calls(stage, pieces)):
         if isinstance(failure, UnrolledError):
             raise failure
@@ -196,12 +200,14 @@ def _check_there(run: Run, stage: str, objects: Sequence[StoredObject]) -> None:
     sizes: dict[str, int] = {}
     for table in TABLES_OF[stage]:
         sizes |= folder.sizes(f"{table}/run={run.id}")
+
     again = f"type --replace {stage} to make it again"
     for stored in objects:
         if stored.path not in sizes:
             raise StorageError(f"{folder.address(stored.path)} has gone: {again}")
         if sizes[stored.path] != stored.bytes:
             raise StorageError(f"{folder.address(stored.path)} does not hold its {stored.bytes} bytes: {again}")
+
     rows = {stored.path: stored.rows for stored in objects if stored.table}
     for path, counted in row_counts(folder, {path: sizes[path] for path in rows}):
         if counted != rows[path]:

@@ -103,9 +103,9 @@ def _index(path: str) -> int:
 
 
 def _told(model: str, row: Row) -> str:
-    told = f"{model} {row['loss'] / math.log(2):.3f} bits/char"
+    line = f"{model} {row['loss'] / math.log(2):.3f} bits/char"
     if row["chars_per_second"]:
-        told += f", {short(row['chars_per_second'])} characters/s"
+        line += f", {short(row['chars_per_second'])} characters/s"
     if row["gpu_bytes"]:
-        told += f", {short(row['gpu_bytes'])}B of GPU memory"
-    return told
+        line += f", {short(row['gpu_bytes'])}B of GPU memory"
+    return line

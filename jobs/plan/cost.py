@@ -46,6 +46,7 @@ def cost_table(run: Run, stages: list[str], workers: int | None) -> pa.Table:
     """A row for each stage, done by some workers; None is one for each core."""
     cores = workers or os.cpu_count() or 1
     steps = _mean_steps(run)
+
     rows = []
     for stage in stages:
         cost = _COSTS[stage](run, steps)
@@ -93,21 +94,26 @@ def _train(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     settings, models = run.experiment.training, run.models
     vocabulary = run.vocabulary()
     sample = sequences_of(run.source.first_rows("train", SAMPLE, vocabulary))
+
     torch.set_num_threads(1)  # as the stage does
     seconds, weights = 0.0, 0
     timed: dict[tuple[object, ...], float] = {}
+
     for model in models:
         shape = (model.cell, model.layers, model.hidden_size)
         assert model.seed is not None
         network = make_model(model.architecture(len(vocabulary)), model.seed)
+
         if shape not in timed:
             trainer = Trainer(network, sample, settings, model.seed)
             trainer.advance(1)  # the first update prepares much that the others find ready
             started = time.monotonic()
             trainer.advance(1 + TIMED_UPDATES)
             timed[shape] = (time.monotonic() - started) / TIMED_UPDATES
+
         seconds += timed[shape] * settings.steps
         weights += sum(parameter.numel() for parameter in network.parameters())
+
     evaluations = 2 * len(settings.evaluation_steps) * len(models)
     return Cost(len(models), evaluations, weights * 4 * settings.checkpoints, seconds)
 
@@ -116,11 +122,13 @@ def _dump(run: Run, steps: dict[str, float]) -> Cost:
     experiment, checkpoints = run.experiment, run.experiment.dumped_checkpoints
     trials: dict[tuple[object, ...], Trial] = {}
     total = Cost(0, 0.0, 0.0, 0.0, 0.0)
+
     for model in run.models:
         pieces, _ = pieces_of(experiment, model, checkpoints[-1], steps["probe"])
         shape = (model.cell, model.layers, model.hidden_size)
         if shape not in trials:
             trials[shape] = try_dump(run, model, checkpoints[-1], pieces[0].stop)
+
         trial = trials[shape]
         times = experiment.corpus.probe * steps["probe"] / trial.steps * len(checkpoints)
         total = Cost(
@@ -130,6 +138,7 @@ def _dump(run: Run, steps: dict[str, float]) -> Cost:
             total.cpu_seconds + trial.cpu_seconds * times,
             (total.seconds or 0.0) + trial.seconds * times,
         )
+
     return total._replace(memory=peak_memory())
 
 

@@ -40,8 +40,10 @@ def try_dump(run: Run, spec: ModelSpec, checkpoint: int, sequences: int) -> Tria
         prepare_lake(there.folder)
         arguments = DumpPiece(model=spec.name, checkpoint=checkpoint, start=0, stop=sequences)
         piece = Piece(there, "dump", "trial", 0, "trial", arguments, 0.0)
+
         started, worked = time.monotonic(), time.process_time()
         objects = dump_sequences(piece, model, vocabulary, probe)
+
         return Trial(
             steps=len(probe.tokens),
             rows=sum(stored.rows for stored in objects),

@@ -44,6 +44,7 @@ def network_experiment(flags: Mapping[str, Any], overrides: Sequence[str] = ()) 
         raise UsageError(
             f"a network needs --model, --weights, --vocabulary and --corpus: {', '.join(missing)} not given"
         )
+
     module = flags["model"].partition(":")[0].rpartition(".")[2]
     task = {"name": "text", "files": flags["corpus"], "window": flags["window"]}
     settings = ("model", "weights", "vocabulary", "tokenizer", "recurrent")
@@ -52,6 +53,7 @@ def network_experiment(flags: Mapping[str, Any], overrides: Sequence[str] = ()) 
         "task": {key: value for key, value in task.items() if value is not None},
         "network": {key: flags[key] for key in settings if flags[key] is not None},
     }
+
     if flags["sequences"] is not None:
         document["corpus"] = {"probe": flags["sequences"]}
     return _parsed(document, overrides, "the command line")
@@ -84,12 +86,12 @@ def _anchor(document: dict[str, Any], folder: str) -> None:
 def _read_definitions(document: dict[str, Any], folder: str) -> None:
     """Put the source of the user's own hypotheses into the experiment, so that it travels to workers and lake."""
     score = document.get("score")
-    for one in score.get("define", []) if isinstance(score, dict) else []:
-        python = one.get("python") if isinstance(one, dict) else None
-        if isinstance(python, str) and ":" in python and not one.get("source"):
+    for definition in score.get("define", []) if isinstance(score, dict) else []:
+        python = definition.get("python") if isinstance(definition, dict) else None
+        if isinstance(python, str) and ":" in python and not definition.get("source"):
             path = Path(folder, python.rpartition(":")[0])
             try:
-                one["source"] = path.read_text("utf-8")
+                definition["source"] = path.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise UsageError(f"score.define: cannot read {path}: {error}") from None
 

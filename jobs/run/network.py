@@ -145,11 +145,13 @@ def make_module(model: str, code: str) -> nn.Module:
         ) from None
     except ValueError:  # a callable that does not tell its arguments
         pass
+
     try:
         with redirect_stdout(sys.stderr):  # what it prints is no data of ours
             module = factory()
     except (Exception, SystemExit) as error:  # noqa: BLE001  # it is someone else's code
         raise UsageError(f"{model}() fails with {type(error).__name__}: {error}") from None
+
     if not isinstance(module, nn.Module):
         raise UsageError(f"{model}() gives a {type(module).__name__}, not a torch.nn.Module")
     return module
@@ -163,12 +165,14 @@ def import_callable(path: str, code: str) -> Callable[..., Any]:
     package, colon, name = path.partition(":")
     if not colon or not package or not name:
         raise UsageError(f"{path!r} is not package.module:name, as in char_rnn:make_model")
+
     if code not in sys.path:
         sys.path.insert(0, code)
     importlib.invalidate_caches()  # the file may be younger than the folder's listing
+
     try:
         with redirect_stdout(sys.stderr):
-            found: Any = importlib.import_module(package)
+            value: Any = importlib.import_module(package)
     except ModuleNotFoundError as error:
         if error.name and (package == error.name or package.startswith(f"{error.name}.")):
             raise UsageError(
@@ -177,14 +181,16 @@ def import_callable(path: str, code: str) -> Callable[..., Any]:
         raise UsageError(f"{path}: {package} needs the module {error.name}, which is not installed") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001  # it is someone else's code
         raise UsageError(f"{path}: importing {package} fails with {type(error).__name__}: {error}") from None
+
     for part in name.split("."):
-        if not hasattr(found, part):
-            known = [word for word in vars(found) if callable(getattr(found, word)) and not word.startswith("_")]
+        if not hasattr(value, part):
+            known = [word for word in vars(value) if callable(getattr(value, word)) and not word.startswith("_")]
             raise UsageError(
                 f"{path}: {package} has no {part}; it has {', '.join(sorted(known)) or 'nothing to call'}"
             )
-        found = getattr(found, part)
-    if not callable(found):
-        raise UsageError(f"{path} is a {type(found).__name__}, not something to call")
-    result: Callable[..., Any] = found
+        value = getattr(value, part)
+
+    if not callable(value):
+        raise UsageError(f"{path} is a {type(value).__name__}, not something to call")
+    result: Callable[..., Any] = value
     return result

@@ -122,12 +122,16 @@ def survey_text(settings: TextSettings) -> Survey:
     Raises UsageError when nothing matches, or for a document that cannot be read as text.
     """
     surveyor, last_line = Surveyor(), time.monotonic()
-    for source, found in _read(settings, 0, None):
-        if isinstance(found, Document) and 0 < settings.maximum_characters < surveyor.characters + len(found.text):
-            if not surveyor.documents:
-                raise UsageError(f"{found.name} has {len(found.text)} characters: raise task.maximum_characters")
-            break
-        surveyor.add(source, found)
+
+    for source, document in _read(settings, 0, None):
+        if isinstance(document, Document):
+            length = len(document.text)
+            if 0 < settings.maximum_characters < surveyor.characters + length:
+                if not surveyor.documents:
+                    raise UsageError(f"{document.name} has {length} characters: raise task.maximum_characters")
+                break
+
+        surveyor.add(source, document)
         if time.monotonic() - last_line > LINE_SECONDS:
             last_line = time.monotonic()
             so_far = f"{surveyor.documents:,} documents, {short(surveyor.characters)} characters"
@@ -143,7 +147,7 @@ def text_vocabulary(settings: TextSettings, characters: str) -> Vocabulary:
 
 def read_text(settings: TextSettings, piece: TextPiece, vocabulary: Vocabulary) -> Iterator[Shard]:
     """The shards of a piece, from its sources. Raises UsageError when they have changed."""
-    documents = (found for _, found in _read(settings, *piece.sources) if isinstance(found, Document))
+    documents = (document for _, document in _read(settings, *piece.sources) if isinstance(document, Document))
     return text_shards(documents, piece, settings.window, vocabulary)
 
 

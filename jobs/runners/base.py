@@ -1,23 +1,23 @@
-"""What a runner is. It knows nothing of stages: it calls a function on plans, somewhere, once for each ticket."""
+"""What a runner is. It knows nothing of stages: it calls a function, somewhere, once for each ticket."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
 
-Plan = TypeVar("Plan")
+Argument = TypeVar("Argument")
 Ticket = Hashable
 
 
 class WorkerLost(Exception):  # noqa: N818  # what happened, not what was done wrong
-    """The process or machine that worked on a plan has gone."""
+    """The process or machine that made a call has gone."""
 
 
 class DeviceLost(Exception):  # noqa: N818
-    """A GPU failed under a plan. Its process can use none any more; Ray gives every GPU task a fresh one."""
+    """A GPU failed under a call. Its process can use none any more; Ray gives every GPU task a fresh one."""
 
 
 class OutOfMemory(Exception):  # noqa: N818
-    """The plan's process was ended because its machine had no memory left."""
+    """A call's process was ended because its machine had no memory left."""
 
 
 class Needs(NamedTuple):
@@ -31,7 +31,7 @@ class Needs(NamedTuple):
 
 
 class Runner(Protocol):
-    """Calls a function on plans; entered before its first use, left after its last."""
+    """Calls a function on one argument after another; entered before its first use, left after its last."""
 
     def __enter__(self) -> Self:
         """Start what is needed."""
@@ -52,8 +52,8 @@ class Runner(Protocol):
     def window(self) -> int:
         """How many calls may be under way, with those that wait at their worker."""
 
-    def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
-        """Have the function called on a plan, once."""
+    def submit(self, function: Callable[[Argument], None], argument: Argument) -> Ticket:
+        """Have the function called on an argument, once."""
 
     def wait(self, tickets: Sequence[Ticket], seconds: float) -> Sequence[tuple[Ticket, Exception | None]]:
         """The calls that have ended, each with its failure if any; none when none has after so many seconds."""

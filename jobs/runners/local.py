@@ -5,7 +5,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from jobs.runners.base import Needs, Plan, Ticket
+from jobs.runners.base import Argument, Needs, Ticket
 
 
 class LocalRunner:
@@ -32,10 +32,10 @@ class LocalRunner:
         """It has what this process has."""
         return self
 
-    def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
+    def submit(self, function: Callable[[Argument], None], argument: Argument) -> Ticket:
         """Note a call."""
         self._next += 1
-        self._calls[self._next] = partial(function, plan)
+        self._calls[self._next] = partial(function, argument)
         return self._next
 
     def wait(self, tickets: Sequence[Ticket], seconds: float) -> Sequence[tuple[Ticket, Exception | None]]:  # noqa: ARG002

@@ -28,7 +28,7 @@ from ray.exceptions import (
 from jobs.process.interruption import adopt_orphans
 from jobs.process.memory import keep_freed_memory
 from jobs.process.secrets import hide_secrets_in_logs
-from jobs.runners.base import Needs, OutOfMemory, Plan, Ticket, WorkerLost
+from jobs.runners.base import Argument, Needs, OutOfMemory, Ticket, WorkerLost
 from schemas.errors import UsageError
 from schemas.redact import is_secret_name
 
@@ -36,10 +36,10 @@ from schemas.redact import is_secret_name
 WINDOW = 2
 
 
-def _call(function: Callable[[Any], None], plan: Any) -> None:
+def _call(function: Callable[[Any], None], argument: Any) -> None:
     keep_freed_memory()
     hide_secrets_in_logs()
-    function(plan)
+    function(argument)
 
 
 # Ray tries nothing again by itself: it would not count with us, and it tries forever when memory runs out.
@@ -86,13 +86,13 @@ class RayRunner:
         """Tasks under way: one runs on each core while the next waits at its worker."""
         return self._needs.at_once or self.slots * WINDOW
 
-    def submit(self, function: Callable[[Plan], None], plan: Plan) -> Ticket:
+    def submit(self, function: Callable[[Argument], None], argument: Argument) -> Ticket:
         """Hand a task over."""
         if function is not self._function:
             self._check_room()
             self._function, self._shared = function, ray.put(function)
         task = _task.options(num_cpus=self._needs.cpus, num_gpus=self._needs.gpus, memory=self._memory())
-        ticket: Ticket = task.remote(self._shared, plan)
+        ticket: Ticket = task.remote(self._shared, argument)
         return ticket
 
     def wait(self, tickets: Sequence[Ticket], seconds: float) -> Sequence[tuple[Ticket, Exception | None]]:

@@ -1,7 +1,7 @@
-"""One plan on many workers at once: Ray Train starts a process for each, and torch's process group joins them.
+"""One call on many workers at once: Ray Train starts a process for each, and torch's process group joins them.
 
 Ray keeps nothing of what they do: their state lies in the lake, like everything else. A worker that is lost ends
-the group; the driver tries the plan again, as it does any other, with as many workers as there are then.
+the group; the driver makes the call again, as it does any other, with as many workers as there are then.
 """
 
 import tempfile
@@ -15,21 +15,21 @@ from torch.distributed import DistError
 
 from jobs.process.secrets import hide_secrets_in_logs
 from jobs.run.placement import Placement
-from jobs.runners.base import Plan, WorkerLost
+from jobs.runners.base import Argument, WorkerLost
 from pipeline.training.share import Share
 
 PATIENCE = 300  # seconds that a worker waits for the others before it gives them up as lost
 
 
 def call_together(
-    function: Callable[[Plan, Share, Callable[[], bool]], object], plan: Plan, placement: Placement
+    function: Callable[[Argument, Share, Callable[[], bool]], object], argument: Argument, placement: Placement
 ) -> None:
-    """Call a function on a plan in every worker of a group, and wait for them all.
+    """Call a function on an argument in every worker of a group, and wait for them all.
 
     Args:
         function: also given which of the workers it is, and whether a machine is about to go, which all of them
             must ask equally often.
-        plan: the same for all.
+        argument: the same for all.
         placement: how many workers, and their GPUs.
 
     Raises WorkerLost when a worker has gone, and whatever a worker has raised.
@@ -37,10 +37,11 @@ def call_together(
     assert placement.together is not None
     least, most = placement.together
     workers: Any = least if least == most else (least, most)
+
     with tempfile.TemporaryDirectory() as folder:  # where Ray Train notes how the group is
         trainer = TorchTrainer(
             _work,
-            train_loop_config={"function": function, "plan": plan},
+            train_loop_config={"function": function, "argument": argument},
             scaling_config=ScalingConfig(
                 num_workers=workers,
                 use_gpu=bool(placement.gpus),
@@ -51,6 +52,7 @@ def call_together(
             torch_config=TorchConfig(backend="nccl" if placement.gpus else "gloo", timeout_s=PATIENCE),
             run_config=RunConfig(storage_path=folder),
         )
+
         try:
             trainer.fit()
         except TrainingFailedError as error:
@@ -61,7 +63,7 @@ def _work(config: dict[str, Any]) -> None:
     hide_secrets_in_logs()
     context = train.get_context()
     share = Share(context.get_world_rank(), context.get_world_size())
-    config["function"](config["plan"], share, lambda: train.get_preemption_info() is not None)
+    config["function"](config["argument"], share, lambda: train.get_preemption_info() is not None)
 
 
 def _cause(error: TrainingFailedError) -> Exception:

@@ -85,11 +85,13 @@ def dump_sequences(
     path = recurrent_path(run, model)
     names, settings = kept_signals(run.experiment, spec.cell), run.experiment.dump
     predictions: list[pa.Table] = []
+
     with ExitStack() as stack:
         shards = [
             (layer, stack.enter_context(_shard(piece, {**partition, "layer": layer})), ShardAudit())
             for layer in kept_layers(run.experiment, spec.layers)
         ]
+
         with Ahead() as ahead:
             for block in unroll(model, sequences, path):
                 for layer, shard, audit in shards:
@@ -98,14 +100,17 @@ def dump_sequences(
                 if not predictions:  # once a piece
                     shards[-1][2].add_own(model.get_submodule(path), block.layers)
                 predictions.append(prediction_rows(block, vocabulary))
+
         residuals = [
             audit.require(settings.tolerance, f"{place.model}, checkpoint {place.checkpoint}, layer {layer}")
             for layer, _, audit in shards
         ]
+
     objects = [
-        shard.stored.model_copy(update={"residuals": found})
-        for (_, shard, _), found in zip(shards, residuals, strict=True)
+        shard.stored.model_copy(update={"residuals": residual})
+        for (_, shard, _), residual in zip(shards, residuals, strict=True)
     ]
+
     rows = [pa.concat_tables(predictions)]
     return [*objects, write_shard(run.folder, PREDICTIONS, partition, piece.index, rows, piece.fingerprint)]
 

@@ -116,6 +116,7 @@ def _layer_signals(run: Run, model: str, checkpoint: int, layer: int, place: _Pl
     """A layer's stored signals as float32 matrices (steps, neurons), steps in the order of the annotations."""
     dump = run.manifest("dump", checkpoint_unit(model, checkpoint))
     hidden_size = next(spec.hidden_size for spec in run.models if spec.name == model)
+
     matrices: dict[str, np.ndarray] = {}
     for shard in dump.objects:
         if f"/layer={layer}/" not in shard.path:

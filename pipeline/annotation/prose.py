@@ -26,44 +26,44 @@ _EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\u200d\ufe0f
 
 
 def in_url(text: str) -> Values:
-    """Whether the character lies in a URL: https:// or www., up to white space; closing punctuation is outside."""
+    """Whether the character is in a URL: https:// or www., up to white space; closing punctuation is outside."""
     return inside(text, _spans(_URL, text))
 
 
 def in_hashtag(text: str) -> Values:
-    """Whether the character lies in a hashtag, its # included: "#ok", not "#1" nor "a#b"."""
+    """Whether the character is in a hashtag, including its #: "#ok", not "#1" nor "a#b"."""
     return inside(text, _outside_urls(_HASHTAG, text))
 
 
 def in_mention(text: str) -> Values:
-    """Whether the character lies in a mention, its @ included: "@ann", not "a@b"."""
+    """Whether the character is in a mention, including its @: "@ann", not "a@b"."""
     return inside(text, _outside_urls(_MENTION, text))
 
 
 def in_quotation(text: str) -> Values:
-    """Whether the character lies between double quotes, which count as inside; at most to the end of the line."""
+    """Whether the character is in double quotes, which count as inside; a quotation never goes beyond its line."""
     return inside(text, _spans(_QUOTATION, text))
 
 
 def in_all_capitals_word(text: str) -> Values:
-    """Whether the character lies in a word of capitals alone, two at least."""
+    """Whether the character is in a word of at least two letters, all capitals."""
     return inside(text, [span for word, span in _words(text) if len(word) > 1 and word.isupper()])
 
 
 def in_capitalised_word(text: str) -> Values:
-    """Whether the character lies in a capitalised word that does not begin its sentence, as a name; not "I"."""
+    """Whether the character is in a capitalised word that does not begin its sentence, such as a name; not "I"."""
     starts = _sentence_starts(text)
     named = [span for word, span in _words(text) if word[0].isupper() and word[1:2].islower()]
     return inside(text, [span for span in named if span[0] not in starts])
 
 
 def in_auxiliary_be(text: str) -> Values:
-    """Whether the character lies in an auxiliary verb with a form of "to be": "will be", "could have been"."""
+    """Whether the character is in an auxiliary verb and a form of "to be": "will be", "could have been"."""
     return inside(text, _spans(_AUXILIARY_BE, text))
 
 
 def in_number(text: str) -> Values:
-    """Whether the character lies in a number: "7", "-3.14", "1,000", "10:30"; not in "b2", "3rd", "v1.2"."""
+    """Whether the character is in a number: "7", "-3.14", "1,000", "10:30"; not in "b2", "3rd", "v1.2"."""
     numbers = [span for span in _outside_urls(_WORDLIKE, text) if _DIGITS.fullmatch(text, *span)]
     signed = (
         text[start - 1 : start] in ("+", "-") and not text[start - 2 : start - 1].isalnum() for start, _ in numbers
@@ -72,12 +72,12 @@ def in_number(text: str) -> Values:
 
 
 def is_emoji(text: str) -> Values:
-    """Whether the character is an emoji, or joins or varies one."""
+    """Whether the character is an emoji, or a character that joins or modifies emoji."""
     return inside(text, _spans(_EMOJI, text))
 
 
 def sentence_start(text: str) -> Values:
-    """Whether the character lies in the first word of a sentence or line."""
+    """Whether the character is in the first word of a sentence or line."""
     starts = _sentence_starts(text)
     return inside(text, [span for _, span in _words(text) if span[0] in starts])
 

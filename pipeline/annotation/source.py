@@ -45,32 +45,32 @@ def curly_depth(text: str, language: str) -> Values:
 
 
 def in_string(text: str, language: str) -> Values:
-    """Whether the character lies in a string or character literal; its quotes and prefix count as inside."""
+    """Whether the character is in a string or character literal; its quotes and prefix count as inside."""
     return _within(text, language, STRINGS)
 
 
 def in_comment(text: str, language: str) -> Values:
-    """Whether the character lies in a comment of any kind; in Python from its # to the end of its line."""
+    """Whether the character is in a comment of any kind; in Python from its # to the end of its line."""
     return _within(text, language, COMMENTS)
 
 
 def in_line_comment(text: str, language: str) -> Values:
-    """Whether the character lies in a comment that ends with its line: # or //."""
+    """Whether the character is in a comment that ends with its line: # or //."""
     return _within(text, language, (LINE_COMMENT,))
 
 
 def in_block_comment(text: str, language: str) -> Values:
-    """Whether the character lies in a /* comment */, documentation or not."""
+    """Whether the character is in a /* comment */, documentation or not."""
     return _within(text, language, (BLOCK_COMMENT, DOC_COMMENT))
 
 
 def in_doc_comment(text: str, language: str) -> Values:
-    """Whether the character lies in a documentation comment: /** … */, or a Python docstring."""
+    """Whether the character is in a documentation comment: /** … */, or a Python docstring."""
     return _within(text, language, (DOC_COMMENT, DOC_STRING))
 
 
 def in_method_signature(text: str, language: str) -> Values:
-    """Whether the character lies in a signature: in Python from def to its colon; else from the name to { or ;.
+    """Whether the character is in a signature: in Python from def to its colon; else from the name to { or ;.
 
     A method is a name with parentheses after a type or modifiers, or before a {; not a call, nor what is assigned.
     """
@@ -79,12 +79,12 @@ def in_method_signature(text: str, language: str) -> Values:
 
 
 def after_at(text: str, language: str) -> Values:
-    """Whether the character lies in an annotation's or decorator's name, from its @ on, in code alone."""
+    """Whether the character is in an annotation's or decorator's name, from its @ onwards, in code only."""
     return inside(text, [match.span() for match in _AT.finditer(code_of(text, language))])
 
 
 def in_licence_header(text: str, language: str) -> Values:
-    """Whether the character lies in the comments that open the text, if they speak of a licence or copyright."""
+    """Whether the character is in the comments that open the text, if they speak of a licence or copyright."""
     kinds = regions(text, language)
     end = next(
         (place for place, kind in enumerate(kinds) if kind == CODE and not text[place].isspace()), len(text)

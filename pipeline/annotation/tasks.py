@@ -21,7 +21,7 @@ def count_a(text: str) -> Values:
 
 
 def count_ignoring_x(text: str) -> Values:
-    """The a's read so far, whatever stands between them, before the separator. "aXaYbb" gives 1 1 2 - - -."""
+    """The a's read so far, ignoring what stands between them, before the separator. "aXaYbb" gives 1 1 2 - - -."""
     end = separator_of(text)
     counts = accumulate(float(character == "a") for character in text)
     return [count if step < end else None for step, count in enumerate(counts)]

@@ -12,12 +12,11 @@ from torch.nn.functional import one_hot
 from pipeline.models import cells
 from pipeline.models.cells import Signals, Weights
 from schemas.experiment import Architecture
-from schemas.signals import STATE
+from schemas.signals import STACKED, STATE
 
 # A state between two calls as torch's modules have it, (layers, batch, neurons) each: the hidden state, or hidden
 # and cell state; None is zero, and all that a memoryless cell has.
 CarriedState = Tensor | tuple[Tensor, ...] | None
-STACKED_GATES = {"feedforward": 1, "rnn": 1, "lstm": 4, "gru": 3, "peephole_lstm": 4}
 FUSED: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -55,8 +54,10 @@ class Layers(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        neurons, rows = architecture.hidden_size, STACKED_GATES[architecture.cell] * architecture.hidden_size
+        neurons = architecture.hidden_size
+        rows = len(STACKED[architecture.cell]) * neurons
         bound = neurons**-0.5  # as torch's recurrent modules begin
+
         for layer in range(architecture.layers):
             features = architecture.vocabulary_size if layer == 0 else neurons
             shapes = {"weight_ih": (rows, features), "bias_ih": (rows,)}
@@ -64,6 +65,7 @@ class Layers(nn.Module):
                 shapes |= {"weight_hh": (rows, neurons), "bias_hh": (rows,)}
             if architecture.cell == "peephole_lstm":
                 shapes["weight_peephole"] = (3, neurons)
+
             for name, shape in shapes.items():
                 values = torch.empty(shape).uniform_(-bound, bound)
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(values))

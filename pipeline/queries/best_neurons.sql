@@ -1,7 +1,7 @@
 -- question: Which neuron follows each hypothesis best?
 -- parameter run text: the run's id
--- parameter signal text = : one of the eight signals; all of them when left out
--- parameter checkpoint integer = : updates; each model's last when left out
+-- parameter signal text = : one of the eight signals; default: all
+-- parameter checkpoint integer = : number of updates; default: each model's last
 -- tables: scores
 with measured as (
   select

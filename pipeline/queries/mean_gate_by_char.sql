@@ -1,9 +1,9 @@
 -- question: How open are a neuron's gates, on average, at each character?
 -- parameter run text: the run's id
 -- parameter model text: the model's name
--- parameter layer integer: layer, from 0
--- parameter neuron integer: neuron, from 0
--- parameter checkpoint integer = : updates; the last dumped when left out
+-- parameter layer integer: layer, counting from 0
+-- parameter neuron integer: neuron, counting from 0
+-- parameter checkpoint integer = : number of updates; default: the last dumped
 -- tables: activations, steps
 with chars as (
   select distinct token, char from steps where run = $run and split = 'probe'

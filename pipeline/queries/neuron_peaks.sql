@@ -1,11 +1,11 @@
 -- question: Where does a neuron's signal peak, and what was being read there?
 -- parameter run text: the run's id
 -- parameter model text: the model's name
--- parameter layer integer: layer, from 0
--- parameter neuron integer: neuron, from 0
+-- parameter layer integer: layer, counting from 0
+-- parameter neuron integer: neuron, counting from 0
 -- parameter signal text = cell_state: one of the eight signals
--- parameter checkpoint integer = : updates; the last dumped when left out
--- parameter limit integer = 20: peaks to give
+-- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter limit integer = 20: how many peaks
 -- tables: activations, steps
 with values_of as (
   select sequence, step, unnest([

@@ -1,12 +1,12 @@
 -- question: What is the text of some sequences, step by step, with a neuron's signal at each step?
 -- parameter run text: the run's id
 -- parameter model text: the model's name
--- parameter layer integer: layer, from 0
--- parameter neuron integer: neuron, from 0
+-- parameter layer integer: layer, counting from 0
+-- parameter neuron integer: neuron, counting from 0
 -- parameter signal text = cell_state: one of the eight signals
--- parameter checkpoint integer = : updates; the last dumped when left out
--- parameter sequence integer = : the first sequence; the first that was dumped when left out
--- parameter limit integer = 8: different texts to give
+-- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter sequence integer = : where to begin; default: the first sequence dumped
+-- parameter limit integer = 8: how many different texts
 -- tables: activations, steps
 with texts as (
   select sequence, string_agg(char, '' order by step) as text, list(char order by step) as chars

@@ -1,10 +1,10 @@
 -- question: What did a neuron's signals do along a sequence?
 -- parameter run text: the run's id
 -- parameter model text: the model's name
--- parameter layer integer: layer, from 0
--- parameter neuron integer: neuron, from 0
--- parameter sequence integer = : the sequence; the first that was dumped when left out
--- parameter checkpoint integer = : updates; the last dumped when left out
+-- parameter layer integer: layer, counting from 0
+-- parameter neuron integer: neuron, counting from 0
+-- parameter sequence integer = : the sequence; default: the first dumped
+-- parameter checkpoint integer = : number of updates; default: the last dumped
 -- tables: activations, steps
 with asked as (
   select

@@ -1,8 +1,8 @@
--- question: Which neurons' cell or hidden state differs most between the steps where a yes/no hypothesis says yes and where it says no?
+-- question: Which neurons' cell or hidden states differ most between the steps where a yes/no hypothesis says yes and those where it says no?
 -- parameter run text: the run's id
 -- parameter hypothesis text: a yes/no hypothesis
--- parameter checkpoint integer = : updates; the last dumped when left out
--- parameter limit integer = 20: rows to give
+-- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter limit integer = 20: how many rows
 -- tables: activations, annotations
 with answers as (
   select sequence, step, value > 0.5 as yes

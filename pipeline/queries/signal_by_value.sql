@@ -1,10 +1,10 @@
--- question: How does a neuron's state move with a hypothesis' value?
+-- question: How does a neuron's state change with the value of a hypothesis?
 -- parameter run text: the run's id
 -- parameter model text: the model's name
--- parameter layer integer: layer, from 0
--- parameter neuron integer: neuron, from 0
--- parameter hypothesis text: the hypothesis' name
--- parameter checkpoint integer = : updates; the last dumped when left out
+-- parameter layer integer: layer, counting from 0
+-- parameter neuron integer: neuron, counting from 0
+-- parameter hypothesis text: the name of the hypothesis
+-- parameter checkpoint integer = : number of updates; default: the last dumped
 -- tables: activations, annotations
 select
   h.value as hypothesis_value,

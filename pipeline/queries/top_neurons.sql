@@ -1,10 +1,10 @@
 -- question: Which neurons follow a hypothesis best?
 -- parameter run text: the run's id
--- parameter hypothesis text: the hypothesis' name
--- parameter signal text = : one of the eight signals; all of them when left out
+-- parameter hypothesis text: the name of the hypothesis
+-- parameter signal text = : one of the eight signals; default: all
 -- parameter measure text = pearson: pearson, spearman or auc
--- parameter checkpoint integer = : updates; each model's last when left out
--- parameter limit integer = 20: rows to give
+-- parameter checkpoint integer = : number of updates; default: each model's last
+-- parameter limit integer = 20: how many rows
 -- tables: scores
 select model, checkpoint, 'L' || layer || '/N' || neuron as neuron, signal, measure, round(value, 4) as value, n
 from scores

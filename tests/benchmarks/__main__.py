@@ -6,6 +6,7 @@ With a theme's name it prints that theme, and writes nothing.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks import (
@@ -29,8 +30,8 @@ from tests.benchmarks import (
 from tests.benchmarks.page import Page, table, write_page
 
 ALTERNATED = (
-    "A figure is a median, with the least and the greatest in brackets. The sides of a comparison ran alternately "
-    "in one\nprocess; the machine is noisy, so read the ratios."
+    "Figures are medians, with the smallest and the largest in brackets. The sides of a comparison ran "
+    "alternately in one\nprocess; the machine is noisy, so look at the ratios."
 )
 LOCAL = (
     "S3 and other remote stores: a local folder only.",
@@ -42,7 +43,7 @@ PAGES = {
         {"capture": capturing.run},
         ALTERNATED,
         (
-            "A compiled loop: it needs a C++ compiler at run time, and leaves an lstm on a CPU little to win.",
+            "A compiled loop: it needs a C++ compiler at run time, and could gain little for an lstm on a CPU.",
             "Bidirectional and packed inputs, projections.",
         ),
     ),
@@ -52,9 +53,9 @@ PAGES = {
         ALTERNATED,
         (
             "GPUs: the stages run on the CPU.",
-            "Several processes: all is one, without Ray, so the figures are those of the code alone.",
+            "Several processes: everything runs in one, without Ray, so the figures are those of the code alone.",
             *LOCAL,
-            "Other cells than the LSTM, and other sizes: these are the two that the shipped experiments use.",
+            "Cells other than the LSTM, and other sizes: these are the two that the shipped experiments use.",
             "Tools other than PyTorch and NumPy: those are on the peers' page.",
         ),
     ),
@@ -64,26 +65,26 @@ PAGES = {
         ALTERNATED,
         (
             "GPUs, mixed precision, more than two workers and more than one machine.",
-            "Other cells than the LSTM.",
-            "How good what was trained is.",
+            "Cells other than the LSTM.",
+            "The quality of what was trained.",
         ),
     ),
     "corpora": Page(
         "Corpora",
         {"corpora": corpora.run},
-        "Each figure is of one run: read the ratio of the peaks.",
+        "Each figure is from one run: look at the ratio of the peaks.",
         (
-            "S3 and archives, whose documents come one by one as well.",
-            "Many small documents: 20 bytes of survey for each are held, 200 MB for 10 million tweets.",
+            "S3 and archives, whose documents also arrive one by one.",
+            "Many small documents: the survey keeps 20 bytes for each, which makes 200 MB for 10 million tweets.",
         ),
     ),
     "quality": Page(
         "Quality",
         {"quality": quality.run},
-        "Nothing here is timed, and every figure is the same on every machine but for rounding.",
+        "Nothing here is timed; up to rounding, every figure is the same on every machine.",
         (
-            "Training until nothing more is learnt: every network sees each character once or twice.",
-            "Larger networks, other recipes, and other rates than these two.",
+            "Training to convergence: every network sees each character once or twice.",
+            "Larger networks, other recipes, and learning rates other than these two.",
             "The two texts of the paper.",
         ),
     ),
@@ -91,27 +92,28 @@ PAGES = {
         "Layouts",
         {"layouts": layouts.run},
         ALTERNATED,
-        ("Lists and wide tables, which lost by far: their figures are in decision 9.", *LOCAL),
+        ("Lists and wide tables, which lost by a wide margin: their figures are in decision 9.", *LOCAL),
     ),
     "peers": Page(
         "Peers",
         {"peers": peers.run},
         ALTERNATED,
         (
-            "GPUs, several processes, and other cells than the LSTM.",
+            "GPUs, several processes, and cells other than the LSTM.",
             *LOCAL,
-            "Other questions than one neuron's greatest values; SQL over arrays and pickles, which have none.",
-            "Padding, sequences of several lengths, and tools that see no LSTM at all.",
+            "Questions other than one neuron's greatest values; SQL over arrays and pickles, which have none.",
+            "Padding, sequences of different lengths, and tools that cannot see into an LSTM at all.",
         ),
     ),
     "sql-on-s3": Page(
         "SQL on S3",
         {"remote": remote.run},
-        "A figure is a median, with the least and the greatest in brackets. The ways took turns in one process.",
+        "Figures are medians, with the smallest and the largest in brackets. The methods took turns in one "
+        "process.",
         (
-            "A real network: a delay is added to each request, the bytes then come at the loopback's speed.",
+            "A real network: a delay is added to each request, but the bytes then arrive at loopback speed.",
             "TLS, and more than one reader at a time.",
-            "A store on disk that is cold.",
+            "A cold store on disk.",
         ),
     ),
     "storage": Page(
@@ -126,17 +128,18 @@ PAGES = {
     "faults": Page(
         "Faults",
         {"faults": faults.run},
-        "Seconds are of the whole scenario with its runs; they tell what a seed costs, no speed.",
+        "Seconds are for a whole scenario with its runs; they say what a seed costs, not how fast anything is.",
         (
             "Spot notices, machines that vanish, and networks between machines: the nodes are processes here.",
-            "AWS itself: the store is LocalBucket behind a proxy of the laboratory.",
-            "Uploads in parts under fire: the shards of the experiment are too small for them.",
+            "AWS itself: the store is LocalBucket behind the laboratory's own proxy.",
+            "Faults during multipart uploads: the shards of the experiment are too small for them.",
         ),
     ),
     "precision": Page(
         "Precision",
         {"precision": precision.run},
-        "Nothing here is timed: one run on one trained network of each kind, and other weights give others.",
+        "Nothing here is timed: the figures are from one run on one trained network of each kind, and vary with "
+        "the weights.",
         (
             "Other seeds, sizes and cells.",
             "Spearman's rho and AUC.",
@@ -148,14 +151,14 @@ THEMES = {name: run for page in PAGES.values() for name, run in page.themes.item
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "benchmarks"
 
 
-def main() -> None:
-    """Run what the command line asks for."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what the command line asks for, or these arguments."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("theme", nargs="?", choices=sorted(THEMES), help="print one theme, and write nothing")
     parser.add_argument("--page", choices=sorted(PAGES), help="the one page to write; all when left out")
     parser.add_argument("--quick", action="store_true", help="tiny sizes; needs --out unless a theme is named")
     parser.add_argument("--out", type=Path, help="folder of the pages; docs/benchmarks when left out")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.theme:
         print(table(THEMES[given.theme](quick=given.quick)))
         return

@@ -60,12 +60,13 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Capture",
         method=(
-            f"On the {device}, one thread, random inputs of {FEATURES} features, {rounds} alternations. *Forward* "
-            "is the module's own, which gives the last layer's hidden state; *capture* gives every signal of all "
-            "layers; *cell loop* is torch's Cell form step by step, each step's state kept: two of an lstm's six "
-            "signals. A share is the forward's time by that of the other. *Freed memory kept* is how the dump "
-            "stage runs (`jobs/memory.py`); without it large arrays cost their page faults each time. The last "
-            "columns are the ways of `pipeline/capturing/methods.py` alone, for one layer, as shares."
+            f"On the {device}, one thread, random inputs of {FEATURES} features, {rounds} alternations. "
+            "*Forward* is the module's own, which gives the last layer's hidden state; *capture* gives every "
+            "signal of all layers; *cell loop* is torch's Cell form step by step, with each step's state kept: "
+            "two of an lstm's six signals. A share is the forward's time divided by that of the other. *Freed "
+            "memory kept* is how the dump stage runs (`jobs/process/memory.py`); otherwise large arrays cost "
+            "page faults each time. The last columns are the methods in `pipeline/capturing/methods.py` alone, "
+            "for one layer, as shares."
         ),
         header=(
             "what",
@@ -79,7 +80,7 @@ def run(*, quick: bool) -> Theme:
         ),
         rows=[_row(shape, fresh[shape], kept[shape]) for shape in shapes],
         notes=[
-            "All rates count the same values, though the forward gives but one layer's hidden state.",
+            "All rates count the same values, though the forward gives only one layer's hidden state.",
             "torch's own gru and rnn are loops on a CPU, without a kernel of their own to read from.",
         ],
         raw={str(shape): {"fresh": fresh[shape], "kept": kept[shape]} for shape in shapes},

@@ -51,13 +51,14 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Committing",
         method=(
-            f"Milliseconds a shard of random bytes, {sizes.rounds} alternations. Bare: on the disk a file written "
-            "and synced, on S3 one PUT without a condition (moto, in this process). Commit: a temporary name and "
-            "a hard link, or a create-only PUT, from 16 MiB in parts; with the digest. Record: its piece's, too."
+            f"Milliseconds per shard of random bytes, {sizes.rounds} alternations. Bare: on disk, a file written "
+            "and synced; on S3, one unconditional PUT (moto, in this process). Commit: a temporary name and a "
+            "hard link, or a create-only PUT (in parts from 16 MiB), with the digest. Record: the piece's "
+            "record as well."
         ),
         header=("shard", "bare", "commit", "commit and record", "more, ms"),
         rows=rows,
-        notes=["The digest (SHA-256) is part of the commit: about 0.6 ms a megabyte."],
+        notes=["The digest (SHA-256) is part of the commit: about 0.6 ms per megabyte."],
         raw=raw,
     )
 

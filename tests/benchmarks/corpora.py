@@ -36,28 +36,31 @@ class Sizes(NamedTuple):
 
     megabytes: tuple[int, int]
     updates: int
+    processes: bool  # a fresh one for each stage; they take seconds to start
 
 
-FULL, QUICK = Sizes((100, 1_000), 50), Sizes((5, 10), 2)
+FULL, QUICK = Sizes((100, 1_000), 50, processes=True), Sizes((1, 2), 2, processes=False)
 
 
 def run(*, quick: bool) -> Theme:
     """Both sizes, stage by stage."""
     sizes = QUICK if quick else FULL
+    work = _in_fresh_process if sizes.processes else _work
     found: dict[int, dict[str, tuple[float, float, float]]] = {}
     for megabytes in sizes.megabytes:
         with tempfile.TemporaryDirectory() as folder:
             _write_text(Path(folder, "text"), megabytes)
-            found[megabytes] = {stage: _in_fresh_process(stage, folder, sizes.updates) for stage in STAGES}
+            found[megabytes] = {stage: work(stage, folder, sizes.updates) for stage in STAGES}
     few, many = sizes.megabytes
     return Theme(
         title="Corpora",
         method=(
-            f"Python source, each file again and again with a line of its own: {few} MB and {many:,} MB. Survey: "
-            "every document read, cleaned, digested and counted. Generate: read again, cut into windows of 512, "
-            "encoded, written as `steps` and `documents`. Train: the tokens read from there, then "
-            f"{sizes.updates} updates of a 1 x 32 LSTM on chunks of 128. One process, once each; memory is the "
-            "greatest RssAnon, in brackets what it was before (imports; the survey, where it is another stage's)."
+            f"Python source, each file repeated with a distinguishing line: {few} MB and {many:,} MB. Survey: "
+            "every document is read, cleaned, digested and counted. Generate: documents are read again, cut "
+            "into windows of 512, encoded, and written as `steps` and `documents`. Train: the tokens are read "
+            f"from there, then {sizes.updates} updates of a 1 x 32 LSTM on chunks of 128. One process, once "
+            "each; memory is the largest RssAnon, in brackets what it was before (imports; for the other "
+            "stages, the survey)."
         ),
         header=("stage", *(f"{size:,} MB: peak, MB; seconds" for size in sizes.megabytes), "peak / peak"),
         rows=[
@@ -114,7 +117,8 @@ def _in_fresh_process(stage: str, folder: str, updates: int) -> tuple[float, flo
     return imported, peak, seconds
 
 
-def _work(stage: str, folder: str, updates: int) -> None:
+def _work(stage: str, folder: str, updates: int) -> tuple[float, float, float]:
+    """What the fresh process does."""
     root = f"{folder}/lake"
     found = open_run(_experiment(folder), root) if stage != "survey" else None
     imported, begun, peak = _anonymous(), time.perf_counter(), Peak()
@@ -127,7 +131,7 @@ def _work(stage: str, folder: str, updates: int) -> None:
             spec = found.models[0]
             model = make_model(spec.architecture(len(found.vocabulary())), 0)
             Trainer(model, read_sequences(found, "train"), found.experiment.training, 0).advance(updates)
-    print(json.dumps([imported, peak.megabytes, time.perf_counter() - begun]))
+    return imported, peak.megabytes, time.perf_counter() - begun
 
 
 class Peak:
@@ -140,6 +144,7 @@ class Peak:
 
     def __enter__(self) -> None:
         """Begin to look."""
+        self.megabytes = _anonymous()
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -158,4 +163,4 @@ def _anonymous() -> float:
 
 
 if __name__ == "__main__":
-    _work(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    print(json.dumps(_work(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

@@ -66,13 +66,13 @@ def run(*, quick: bool) -> Theme:
             f"{len(sequences)} windows of {WINDOW} characters of Python source through a {sizes.network} LSTM "
             f"after {sizes.updates} updates, {sizes.rounds} alternations. `unroll, audit and write` commits the "
             "activations of all layers to a local folder; the predictions are computed but not written. All rates "
-            "count the same values, though `nn.LSTM` gives but one layer's hidden state."
+            "count the same values, though `nn.LSTM` gives only one layer's hidden state."
         ),
         header=("what", "M values/s", "bytes/value", "time / that of the forward"),
         rows=rows,
         notes=[
             f"Auditing and writing takes {spread(ratios(times[WRITE], times[SAVE]))} times as long as numpy.save.",
-            "numpy.save has no keys and packs nothing. Both end in an fsync, so the rates follow the disk.",
+            "numpy.save has no keys and compresses nothing. Both end in an fsync, so the rates follow the disk.",
         ],
         raw={"values": values, "seconds": times, "bytes": stored},
     )

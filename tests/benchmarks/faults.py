@@ -30,8 +30,8 @@ def run(*, quick: bool) -> Theme:
         title="Faults",
         method=(
             "Each scenario disturbs `unrolled run` of a small experiment (2-layer LSTM, two checkpoints, every "
-            "stage) at a moment that its seed chooses, goes on by the same command, and holds the lake to the "
-            "undisturbed run: the same objects, none more, none less, and the same bytes."
+            "stage) at a moment that its seed chooses, continues with the same command, and compares the lake "
+            "with that of an undisturbed run: exactly the same objects, with the same bytes."
         ),
         header=("kind", "scenarios", "survived", "faults injected", "seconds, median"),
         rows=[

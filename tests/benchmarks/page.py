@@ -1,4 +1,4 @@
-"""A page: the machine, a table a theme, what was not measured; the raw figures as JSON beside it."""
+"""A page: the machine, a table a theme, what was not measured; the raw figures as JSON next to it."""
 
 import json
 import os
@@ -61,10 +61,10 @@ def _head(page: Page, here: Mapping[str, object], day: str, command: str) -> str
     return f"""\
 # {page.title} on {here["cores"]} CPU cores
 
-Made by `{command}` on {day}; the raw figures lie beside this page as JSON.
+Made by `{command}` on {day}; the raw figures are next to this page, as JSON.
 
 Machine: {here["cores"]} cores ({here["processor"]}, {here["system"]}), {here["memory_gb"]} GB; {versions}.
-torch runs on one thread on all sides of every comparison, as the stages do.
+torch runs on one thread on all sides of every comparison, as it does in the stages.
 
 {page.reading}
 """

@@ -113,7 +113,7 @@ def run(*, quick: bool) -> Theme:
             "`TileWriter`. *Top "
             f"{TOP}* asks for the steps of a neuron's {TOP} greatest cell states and their characters ({PLACES} "
             "neurons of the last layer, each from freshly opened files in the system's cache, on one thread). "
-            "All rates count the same values, though `nn.LSTM` gives but one layer's hidden state."
+            "All rates count the same values, though `nn.LSTM` gives only one layer's hidden state."
         ),
         header=(
             "network, what",
@@ -272,7 +272,7 @@ def _notes(found: Mapping[str, Found]) -> list[str]:
         "`nn.LSTMCell` gives h and c, 2 of the 6 signals; the gates are computed by hand from them, in one go.",
         "nnsight cannot look into `nn.LSTM`, so the network is rewritten with a module for each gate, and traced.",
         "HDF5 as LSTMVis reads it: a matrix of steps x neurons a layer and signal, here in chunks of 256 x 64.",
-        "Arrays, HDF5 and pickles hold no keys, and nothing asks them but code; the text lies beside them.",
+        "Arrays, HDF5 and pickles hold no keys, and only code can query them; the text is stored separately.",
         "A dash under *computing*: another row computes the same.",
     ]
     if not all("diagNNose, its pickles" in figures.missing for figures in found.values()):

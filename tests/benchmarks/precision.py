@@ -96,7 +96,7 @@ def run(*, quick: bool) -> Theme:
         ),
         rows=rows,
         notes=[
-            f"A change of r is absolute: r lies between -1 and 1. An r is strong where |r| is over {STRONG}.",
+            f"A change of r is absolute: r is between -1 and 1. An r is strong where |r| is over {STRONG}.",
             *notes,
         ],
         raw=raw,

@@ -62,9 +62,9 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Resuming",
         method=(
-            "One unit of so many finished shards. To finish: every record is read, every shard listed and its "
+            "One unit with this many finished shards. To finish: every record is read, every shard listed and its "
             "rows read back from its footer, and the manifest written. Complete: the same call again. S3 is moto, "
-            "in this process, behind a proxy that counts; its time is mostly the server's."
+            "in this process, behind a proxy that counts requests; most of the time is the server's."
         ),
         header=("shards", "to finish, s", "complete, s", "requests to finish", "requests when complete"),
         rows=rows,

@@ -15,7 +15,8 @@ from schemas.stages import WHOLE
 from tests.benchmarks.measure import Theme, ratios, spread
 from tests.benchmarks.python_source import Network, python_source
 
-WAYS = {"plain loop": None, "Ray Train, 1": (1, 1), "Ray Train, 2": (2, 2)}
+PLAIN, ONE, TWO = "plain loop", "Ray Train, 1", "Ray Train, 2"
+WAYS = {PLAIN: None, ONE: (1, 1), TWO: (2, 2)}
 
 
 class Sizes(NamedTuple):
@@ -25,20 +26,21 @@ class Sizes(NamedTuple):
     network: Network
     updates: int
     batch: int
+    ways: tuple[str, ...]
 
 
-FULL, QUICK = Sizes(3, Network(2, 256), 30, 64), Sizes(1, Network(1, 8), 4, 8)
+FULL, QUICK = Sizes(3, Network(2, 256), 30, 64, (PLAIN, ONE, TWO)), Sizes(1, Network(1, 8), 4, 8, (PLAIN, TWO))
 
 
 def run(*, quick: bool) -> Theme:
     """Each in turn; a way's speed is what its last span's row of `metrics` tells."""
     sizes = QUICK if quick else FULL
-    speeds: dict[str, list[float]] = {way: [] for way in WAYS}
+    speeds: dict[str, list[float]] = {way: [] for way in sizes.ways}
     with tempfile.TemporaryDirectory() as root:
         for turn in range(sizes.rounds):
-            for way in list(WAYS)[:: -1 if turn % 2 else 1]:
+            for way in sizes.ways[:: -1 if turn % 2 else 1]:
                 speeds[way].append(_speed(sizes, f"{root}/{turn}-{len(speeds[way])}-{way}", way))
-    plain = [1 / speed for speed in speeds["plain loop"]]
+    plain = [1 / speed for speed in speeds[PLAIN]]
     return Theme(
         title="Training together",
         method=(

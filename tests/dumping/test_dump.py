@@ -10,7 +10,7 @@ from pipeline.corpus.rows import sequences_of, step_rows
 from pipeline.dumping import unroll as unrolling
 from pipeline.dumping.rows import activation_tiles, prediction_rows
 from pipeline.dumping.unroll import unroll
-from pipeline.models.recurrent_lm import STACKED_GATES, RecurrentLM, make_model
+from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from pipeline.tasks import make_task
 from pipeline.tasks.sequences import Sequences
 from pipeline.tasks.vocabulary import Vocabulary
@@ -49,7 +49,7 @@ def predictions_of(network: RecurrentLM) -> pa.Table:
     )
 
 
-@pytest.mark.parametrize("cell", STACKED_GATES)
+@pytest.mark.parametrize("cell", CELL_SIGNALS)
 def test_every_neuron_and_step_is_there_once_with_its_own_value(cell: str) -> None:
     """Against the plainest way: each sequence run alone, each value looked up by its keys."""
     network = model(cell)
@@ -133,7 +133,7 @@ def _last_steps() -> list[bool]:
     return [step == length - 1 for length in SEQUENCES.lengths.tolist() for step in range(length)]
 
 
-@pytest.mark.parametrize("cell", STACKED_GATES)
+@pytest.mark.parametrize("cell", CELL_SIGNALS)
 def test_a_sequence_longer_than_a_block_is_dumped_in_pieces_with_the_same_values(
     cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

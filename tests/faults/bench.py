@@ -8,11 +8,12 @@ with open_bench(folder) as bench:
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any, TypeVar
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import read_manifest, read_run
@@ -34,6 +35,7 @@ TEMPORARY = "_meta/tmp/"
 PICTURE = "/answer.png"  # which lies beside a local lake, and in one on S3
 # Seconds that a client waits for S3, so that a store that says nothing is found out soon.
 CLIENT_SECONDS = 2.0
+Shared = TypeVar("Shared")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,11 @@ class Bench:
     toml: Path
     forks: Forks
     store: str  # endpoint of an S3 server
+    stack: ExitStack  # left when the bench is taken down
+    longest_pause: (
+        float | None
+    )  # seconds that drivers wait before they try again; None: as long as they do for users
+    _shared: dict[Callable[[], AbstractContextManager[Any]], Any] = field(default_factory=dict)
     _undisturbed: list[Undisturbed] = field(default_factory=list)
 
     @property
@@ -80,6 +87,13 @@ class Bench:
         if not self._undisturbed:
             self._undisturbed.append(self._run_undisturbed())
         return self._undisturbed[0]
+
+    def shared(self, make: Callable[[], AbstractContextManager[Shared]]) -> Shared:
+        """What several scenarios use: made when it is first asked for, taken down with the bench."""
+        if make not in self._shared:
+            self._shared[make] = self.stack.enter_context(make())
+        found: Shared = self._shared[make]
+        return found
 
     def has(self, part: str) -> bool:
         """Whether the undisturbed run has an object with this in its path."""
@@ -106,7 +120,8 @@ class Bench:
         environment: Mapping[str, str] | None = None,
     ) -> Driver:
         """Start the run."""
-        return self.forks.start(self.arguments(root, *more), hooks, environment)
+        pauses = {} if self.longest_pause is None else {"shorten_pauses": [self.longest_pause]}
+        return self.forks.start(self.arguments(root, *more), {**pauses, **(hooks or {})}, environment)
 
     def run(
         self,
@@ -171,8 +186,11 @@ def s3_variables(endpoint: str) -> dict[str, str]:
 
 
 @contextmanager
-def open_bench(folder: Path) -> Iterator[Bench]:
+def open_bench(folder: Path, longest_pause: float | None = None) -> Iterator[Bench]:
     """Set the bench up in a folder; take it down afterwards."""
     toml = write_toml(folder / "tiny.toml", tiny_run(folder / "nothing", **SMALL).experiment)
-    with localbucket_server(folder) as store, s3_environment(store), Forks(folder / "told") as forks:
-        yield Bench(folder, toml, forks, store)
+    with ExitStack() as stack:
+        store = stack.enter_context(localbucket_server(folder))
+        stack.enter_context(s3_environment(store))
+        forks = stack.enter_context(Forks(folder / "told"))
+        yield Bench(folder, toml, forks, store, stack, longest_pause)

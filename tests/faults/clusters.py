@@ -22,14 +22,13 @@ KILLS = 3  # in a scenario
 
 def worker(bench: Bench, seed: int) -> int:
     """A worker that is at a piece is killed, several times in a run."""
-    with ray_cluster(1, cores=2) as (cluster, nodes):
-        raylet = nodes[0].all_processes["raylet"][0].process.pid
-        return _disturbed(bench, seed, cluster, lambda _: _kill_worker(raylet))
+    with ray_nodes(bench.shared(ray_cluster), 1, cores=2) as (cluster, nodes):
+        return _disturbed(bench, seed, cluster, lambda _: _kill_worker(nodes[0]))
 
 
 def node(bench: Bench, seed: int) -> int:
     """A node goes with all that runs on it, as a spot machine does; another comes."""
-    with ray_cluster(2, cores=1) as (cluster, nodes):
+    with ray_nodes(bench.shared(ray_cluster), 2, cores=1) as (cluster, nodes):
 
         def kill(_driver: Driver) -> bool:
             cluster.remove_node(nodes.pop(0), allow_graceful=False)
@@ -45,7 +44,7 @@ def driver(bench: Bench, seed: int) -> int:
     for moment in _moments(bench, seed)[:2]:
         started = bench.start(root, "--workers", "2")
         _wait_for(root, moment, started)
-        if _runs(started):
+        if started.runs():
             started.kill()
         ended = bench.forks.wait(started)
         check_told(ended)
@@ -61,7 +60,7 @@ def _disturbed(bench: Bench, seed: int, cluster: Cluster, strike: Callable[[Driv
     started = bench.start(root, "--workers", "2", environment={"RAY_ADDRESS": cluster.address})
     for moment in _moments(bench, seed):
         _wait_for(root, moment, started)
-        strikes += _runs(started) and strike(started)
+        strikes += started.runs() and strike(started)
     ended = bench.forks.wait(started)
     check_told(ended)
     if ended.code != 0:
@@ -77,21 +76,26 @@ def _moments(bench: Bench, seed: int) -> list[int]:
 
 def _wait_for(root: str, objects: int, started: Driver, seconds: float = 60) -> None:
     folder, end = Folder(root), time.monotonic() + seconds
-    while _runs(started) and len(folder.list()) < objects:
+    while started.runs() and len(folder.list()) < objects:
         assert time.monotonic() < end, f"never {objects} objects"
         time.sleep(0.002)
 
 
-def _kill_worker(raylet: int, seconds: float = 5) -> bool:
-    """Kill a worker of a raylet that is at a piece, if one is within some seconds."""
+def _kill_worker(node: Node, seconds: float = 5) -> bool:
+    """Kill a worker of a node that is at a piece, if one is within some seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for pid in _children(raylet):
-            if _title(pid).startswith("ray::_call"):
-                os.kill(pid, signal.SIGKILL)
-                return True
+        for pid in workers(node, "ray::_call"):
+            os.kill(pid, signal.SIGKILL)
+            return True
         time.sleep(0.002)
     return False
+
+
+def workers(node: Node, title: str) -> Iterator[int]:
+    """The processes of a node's workers whose title, which tells what they do, begins so."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    return (pid for pid in _children(raylet) if _title(pid).startswith(title))
 
 
 def _children(pid: int) -> list[int]:
@@ -107,18 +111,32 @@ def _title(pid: int) -> str:
         return ""
 
 
-def _runs(started: Driver) -> bool:
-    return Path(f"/proc/{started.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+@contextmanager
+def ray_cluster() -> Iterator[Cluster]:
+    """A head that works nothing and soon notices that a node has gone."""
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 0,
+            "node_ip_address": LOOPBACK,
+            "_system_config": {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500},
+        },
+    )
+    try:
+        yield cluster
+    finally:
+        cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def ray_cluster(count: int, cores: int) -> Iterator[tuple[Cluster, list[Node]]]:
-    """A head that works nothing, and nodes that do."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "node_ip_address": LOOPBACK})
+def ray_nodes(cluster: Cluster, count: int, cores: int) -> Iterator[tuple[Cluster, list[Node]]]:
+    """Nodes that do work for a while; those that are in the list at the end are taken away."""
+    nodes = [add_node(cluster, cores) for _ in range(count)]
     try:
-        yield cluster, [add_node(cluster, cores) for _ in range(count)]
+        yield cluster, nodes
     finally:
-        cluster.shutdown()  # type: ignore[no-untyped-call]
+        for node in nodes:
+            cluster.remove_node(node, allow_graceful=False)
 
 
 def add_node(cluster: Cluster, cores: int) -> Node:

@@ -2,11 +2,11 @@
 
 import signal
 import time
-from pathlib import Path
 from random import Random
 
 from schemas.stages import STAGES
 from tests.faults.bench import Bench, check_told, s3_variables
+from tests.faults.forks import Driver
 
 HELD = 4  # exit code: another driver has the lease
 FUTURE = 3 * 86_400.0  # seconds: a clock that is wrong by days
@@ -33,7 +33,7 @@ def held_up(bench: Bench, seed: int) -> int:
     root = bench.new_root()
     number = bench.undisturbed.moment(random, STAGES[seed % len(STAGES)])
     first = bench.start(root, hooks={"stop_at": [root, number]})
-    _wait_until_stopped(first.pid)
+    _wait_until_stopped(first)
     try:
         second = bench.run(root, hooks={"jump_clock": [[FUTURE]]} if seed % 2 else {})
     finally:
@@ -60,13 +60,9 @@ def clock_jumps(bench: Bench, seed: int) -> int:
     return 1
 
 
-def _wait_until_stopped(pid: int, seconds: float = 60) -> None:
+def _wait_until_stopped(driver: Driver, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
-    while _state(pid) != "T":
+    while driver.state() != "T":
         assert time.monotonic() < end, "it was never stopped"
-        assert _state(pid) != "Z", "it ended before it was stopped"
+        assert driver.runs(), "it ended before it was stopped"
         time.sleep(0.01)
-
-
-def _state(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

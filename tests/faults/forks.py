@@ -40,6 +40,14 @@ class Driver:
         """kill -9."""
         self.signal(signal.SIGKILL)
 
+    def state(self) -> str:
+        """What the kernel says of it, in a letter: T when it is stopped, Z when it has ended."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+    def runs(self) -> bool:
+        """Whether it has not ended yet; only until it is waited for."""
+        return self.state() != "Z"
+
 
 @dataclass(frozen=True)
 class Ended:

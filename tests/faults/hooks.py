@@ -40,6 +40,36 @@ def kill_at(root: str, number: int) -> None:
     _at(root, number, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
+def kill_at_object(parts: list[str], number: int, when: str) -> None:
+    """Die by kill -9 at the Nth object with one of the parts in its path.
+
+    When: `before` (the bytes are ready, none is written), `during` (written, not yet under its name) or `after`.
+    """
+    from pipeline.storage.folder import Folder
+
+    create, link, seen = Folder.create, os.link, 0
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def counted(folder: Folder, path: str, data: bytes) -> bool:
+        nonlocal seen
+        seen += any(part in f"/{path}" for part in parts)
+        if seen != number:
+            return create(folder, path, data)
+        if when == "before":
+            die()
+        if when == "during":
+            os.link = lambda *_: die()
+        made = create(folder, path, data)
+        if when == "after":
+            die()
+        os.link = link
+        return made
+
+    Folder.create = counted  # type: ignore[method-assign, assignment]
+
+
 def stop_at(root: str, number: int) -> None:
     """Stand still before the Nth change, until somebody says go on."""
     _at(root, number, lambda: os.kill(os.getpid(), signal.SIGSTOP))
@@ -77,13 +107,28 @@ def jump_clock(seconds: list[float]) -> None:
     time.time = jumping
 
 
+def shorten_pauses(seconds: float) -> None:
+    """Nothing waits longer than this before it tries again; how often it tries stays as it is."""
+    from botocore.retries.standard import ExponentialBackoff
+
+    from jobs.driver import attempts
+    from jobs.stages import train
+
+    usual = ExponentialBackoff.delay_amount
+    ExponentialBackoff.delay_amount = lambda backoff, context: min(seconds, usual(backoff, context))
+    for limits in (attempts.LIMITS, train.LIMITS):
+        object.__setattr__(limits, "longest_pause", seconds)
+
+
 HOOKS: dict[str, Callable[..., None]] = {
     "record": record,
     "kill_at": kill_at,
+    "kill_at_object": kill_at_object,
     "stop_at": stop_at,
     "read_only_at": read_only_at,
     "small_files": small_files,
     "jump_clock": jump_clock,
+    "shorten_pauses": shorten_pauses,
 }
 
 

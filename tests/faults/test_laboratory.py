@@ -1,3 +1,5 @@
+"""Every kind of fault is survived: a few seeds of each, and all of them with `--deep`."""
+
 from collections.abc import Iterator
 
 import pytest
@@ -5,16 +7,25 @@ import pytest
 from tests.faults.bench import Bench, open_bench
 from tests.faults.laboratory import KINDS, Kind, experience
 
+
+def _marks(kind: Kind, seed: int) -> list[pytest.MarkDecorator]:
+    marks = {"ray": kind.ray, "deep": seed not in kind.quick}
+    found = [getattr(pytest.mark, name) for name, is_set in marks.items() if is_set]
+    return [*found, pytest.mark.long("Ray starts new workers after each of three kills")] if kind.ray else found
+
+
 SCENARIOS = [
-    pytest.param(kind, seed, id=f"{kind.name}-{seed}", marks=[pytest.mark.ray] if kind.ray else [])
+    pytest.param(kind, seed, id=f"{kind.name}-{seed}", marks=_marks(kind, seed))
     for kind in KINDS
-    for seed in kind.seeds()
+    for seed in range(kind.deep)
 ]
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    with open_bench(tmp_path_factory.mktemp("bench")) as opened:
+def bench(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Bench]:
+    """Deep runs take the pauses of users; else only how often something is tried again is as usual."""
+    is_deep = pytestconfig.getoption("deep")
+    with open_bench(tmp_path_factory.mktemp("bench"), longest_pause=None if is_deep else 0.05) as opened:
         yield opened
 
 

@@ -8,12 +8,14 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from jobs.__main__ import main
@@ -302,6 +304,25 @@ def test_an_address_of_ray_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None
         (found,) = examine("ray", partial(machine.ray, {"RAY_ADDRESS": address}), "z")
         assert found.state == "fail"
         assert found.remedy == "set it to HOST:PORT, or unset it"
+
+
+def test_a_cluster_that_does_not_answer() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    (found,) = machine.ray({"RAY_ADDRESS": address})
+    assert found.state == "fail"
+    assert found.text == f"RAY_ADDRESS is {address}, and no Ray answers there: Connection refused"
+
+
+def test_whoever_speaks_grpc_is_taken_for_a_cluster() -> None:
+    """Ray's client server has no health check."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        (found,) = machine.ray({"RAY_ADDRESS": f"ray://127.0.0.1:{port}"})
+    finally:
+        server.stop(None)
+    assert found.state == "ok"
 
 
 @pytest.mark.slow

@@ -1,9 +1,6 @@
 """kill -9 in the middle of every stage, then the same command again: the same bytes."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -11,11 +8,11 @@ import pytest
 
 from jobs.run.context import Run
 from pipeline.storage.folder import Folder
+from schemas.stages import TABLES_OF
 from tests.conftest import STAGE_NAMES, digests, do_all, tiny_run
+from tests.faults.forks import Driver, Forks
+from tests.jobs.conftest import SMALL
 from tests.jobs.toml_of import write_toml
-
-SMALL = {"cell": ["lstm", "peephole_lstm"], "layers": [2]}
-REPOSITORY = Path(__file__).parents[2]
 
 # The Nth object of a stage, counted from its plan: among its shards, its records, its manifest.
 MOMENTS = [
@@ -39,34 +36,30 @@ MOMENTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = tiny_run(tmp_path_factory.mktemp("undisturbed") / "lake", model=SMALL)
-    do_all(run)
-    return run
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGE_NAMES)
-def test_killed_and_resumed_gives_the_same_bytes(tmp_path: Path, undisturbed: Run, stage: str) -> None:
-    toml = write_toml(tmp_path / "tiny.toml", undisturbed.experiment)
+def test_killed_and_resumed_gives_the_same_bytes(
+    tmp_path: Path, small_lake: Run, forks: Forks, stage: str
+) -> None:
+    toml = write_toml(tmp_path / "tiny.toml", small_lake.experiment)
+    parts = [f"/{name}/" for name in (stage, *TABLES_OF[stage])]
     for number, when in [moment[1:] for moment in MOMENTS if moment[0] == stage]:
         root = tmp_path / f"{number}-{when}"
-        script = [sys.executable, "-m", "tests.jobs.killed", str(toml), str(root), stage, str(number), when]
-        done = subprocess.run(script, check=False, capture_output=True, text=True, cwd=REPOSITORY)
-        assert done.returncode == -signal.SIGKILL, done.stderr
+        hooks = {"kill_at_object": [parts, number, when]}
+        done = forks.run(["run", str(toml), "--root", str(root), "--runner", "local"], hooks)
+        assert done.code == -signal.SIGKILL, done.told
         assert not list(root.glob(f"_meta/run=*/{stage}/whole/manifest.json"))
         left = digests(root)
-        assert len(left) < len(digests(undisturbed.root)), "it was killed after all was done"
+        assert len(left) < len(digests(small_lake.root)), "it was killed after all was done"
         run = tiny_run(root, model=SMALL)
         assert do_all(run) > 0
-        assert digests(root) == digests(undisturbed.root)
+        assert digests(root) == digests(small_lake.root)
         assert left.items() <= digests(root).items()
         assert do_all(run) == 0
 
 
 def test_training_goes_on_from_its_last_state(
-    tmp_path: Path, undisturbed: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, small_lake: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was trained before the kill is not trained again."""
     from pipeline.training.trainer import Trainer
@@ -88,7 +81,7 @@ def test_training_goes_on_from_its_last_state(
     killed = starts.index(8)
     assert starts[: killed + 1] == sorted(set(starts[: killed + 1]))
     assert starts[killed + 1] == 8
-    assert digests(run.root) == digests(undisturbed.root)
+    assert digests(run.root) == digests(small_lake.root)
     assert not list(Path(run.root).glob("_meta/**/*.safetensors")), "the state goes once the stage is published"
 
 
@@ -110,43 +103,39 @@ def test_no_state_outlives_the_manifest_of_its_training(tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.ray
-def test_a_ray_driver_killed_while_it_trains_is_resumed(tmp_path: Path, tiny_lake: Run) -> None:
-    toml = write_toml(tmp_path / "tiny.toml", tiny_lake.experiment)
-    root = tmp_path / "lake"
-    command = [sys.executable, "-m", "jobs", "run", str(toml), "--root", str(root), "--workers", "2"]
-    driver = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    end = time.monotonic() + 60
-    while not list(root.glob("checkpoints/**/*.safetensors")):
-        assert time.monotonic() < end
-        assert driver.poll() is None
-        time.sleep(0.005)
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
+def test_a_ray_driver_killed_while_it_trains_is_resumed(tmp_path: Path, small_lake: Run, forks: Forks) -> None:
+    toml, root = write_toml(tmp_path / "tiny.toml", small_lake.experiment), tmp_path / "lake"
+    words = ["run", str(toml), "--root", str(root), "--workers", "2"]
+    driver = forks.start(words)
+    wait_for(root, "checkpoints/**/*.safetensors", driver)
+    driver.kill()
+    assert forks.wait(driver).code == -signal.SIGKILL
     assert not list(root.glob("_meta/run=*/score/**/manifest.json"))
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
-    assert digests(root) == digests(tiny_lake.root)
+    done = forks.run(words)
+    assert done.code == 0, done.told
+    assert digests(root) == digests(small_lake.root)
 
 
 @pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.parametrize("runner", ["local", "ray"])
+@pytest.mark.parametrize("runner", ["local", pytest.param("ray", marks=pytest.mark.ray)])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_its_code_and_no_traceback(
-    tmp_path: Path, undisturbed: Run, number: int, code: int, runner: str
+    tmp_path: Path, small_lake: Run, forks: Forks, number: int, code: int, runner: str
 ) -> None:
-    toml = write_toml(tmp_path / "tiny.toml", undisturbed.experiment)
-    root = tmp_path / "lake"
-    command = [sys.executable, "-m", "jobs", "run", str(toml), "--root", str(root), "--runner", runner]
-    command += ["--set", "training.steps=100000"]
-    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    end = time.monotonic() + 60
-    while not list(root.glob("metrics/**/*.parquet")):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    job.send_signal(number)
-    _, told = job.communicate(timeout=30)
-    assert job.returncode == code, told
-    assert "Traceback" not in told
+    toml, root = write_toml(tmp_path / "tiny.toml", small_lake.experiment), tmp_path / "lake"
+    words = ["run", str(toml), "--root", str(root), "--runner", runner, "--set", "training.steps=100000"]
+    driver = forks.start(words)
+    wait_for(root, "metrics/**/*.parquet", driver)
+    driver.signal(number)
+    ended = forks.wait(driver, 30)
+    assert ended.code == code, ended.told
+    assert "Traceback" not in ended.told
+
+
+def wait_for(root: Path, pattern: str, driver: Driver, seconds: float = 60) -> None:
+    """Wait until a lake has an object. Raises AssertionError when the driver has ended before that."""
+    end = time.monotonic() + seconds
+    while not list(root.glob(pattern)):
+        assert driver.runs(), driver.told.read_text()
+        assert time.monotonic() < end, f"no {pattern} after {seconds:g} s"
+        time.sleep(0.005)

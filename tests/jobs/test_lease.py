@@ -2,11 +2,14 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +132,70 @@ def test_a_process_number_that_came_again_is_another_process(folder: Folder) -> 
     identity = {**lease_module._this_process(), "began": "1", "holder": "dead"}
     folder.create(f"_meta/run={RUN}/lease/00001.json", json.dumps(identity).encode())
     assert not is_held(folder, RUN)
+
+
+@pytest.fixture
+def lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    monkeypatch.setattr(lease_module, "LOCAL", (0.05, 0.2))
+    return Folder(str(tmp_path))
+
+
+def test_what_a_lease_leaves_in_the_lake_while_it_is_held(lake: Folder) -> None:
+    with Lease(lake, RUN) as held:
+        beat, first = lake.list(f"_meta/run={RUN}/lease")[::-1]
+        assert first == f"_meta/run={RUN}/lease/00001.json"
+        told = json.loads(lake.read(first))
+        assert beat == f"_meta/run={RUN}/lease/{told['holder']}.beat"
+        assert told["process"] == os.getpid()
+        assert told["host"] == platform.node()
+        assert told["began"] == Path("/proc/self/stat").read_text().split()[21]
+        assert datetime.strptime(told["since"], "%Y-%m-%d %H:%M:%S UTC")  # noqa: DTZ007
+        assert set(told) == {"holder", "since", "host", "machine", "process", "began"}
+        while lake.read(beat) != b"2":
+            time.sleep(0.01)
+        held.check()
+
+
+def test_the_highest_number_holds(lake: Folder) -> None:
+    mine = lease_module._this_process()
+    for number, began in ((1, "1"), (2, mine["began"]), (10, "1")):
+        path = f"_meta/run={RUN}/lease/{number:05d}.json"
+        lake.create(path, json.dumps({**mine, "began": began, "holder": str(number)}).encode())
+        assert is_held(lake, RUN) == (number == 2)
+    lake.create(f"_meta/run={RUN}/lease/2.beat", b"7")
+    with Lease(lake, RUN, pytest.fail):
+        assert f"_meta/run={RUN}/lease/00011.json" in lake.list()
+    assert lake.list() == [], "what earlier holders left goes, too"
+
+
+def test_a_damaged_lease_is_watched_as_a_strangers(lake: Folder) -> None:
+    told: list[str] = []
+    lake.create(f"_meta/run={RUN}/lease/00001.json", b"{")
+    assert is_held(lake, RUN)
+    with Lease(lake, RUN, told.append):
+        assert f"_meta/run={RUN}/lease/00002.json" in lake.list()
+    assert told == [
+        f"{RUN} has a driver (process None on None, since None): watching for up to 0.2 s whether it lives"
+    ]
+
+
+def test_only_a_process_of_this_machine_is_known_to_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = lease_module._this_process()
+    assert not lease_module._has_ended(mine)
+    assert lease_module._has_ended({**mine, "began": "1"})
+    assert not lease_module._has_ended({**mine, "began": "1", "machine": "another"})
+    assert not lease_module._has_ended({})
+    monkeypatch.setattr(lease_module, "_machine", lambda: "")
+    assert not lease_module._has_ended({**mine, "began": "1", "machine": ""}), "unknown is not the same"
+
+
+def test_a_process_that_only_waits_to_be_counted_has_ended() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert lease_module._began(child.pid) is not None
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # a zombie from here on
+    assert lease_module._began(child.pid) is None
+    child.wait()
+    assert lease_module._began(child.pid) is None
+    assert child.stdin is not None
+    child.stdin.close()

@@ -1,49 +1,93 @@
 """One model on two workers of a real Ray, killed or not, beside the plain loop."""
 
 import os
+import shutil
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from ray._private.node import Node
+from ray.cluster_utils import Cluster
 
 from tests.conftest import digests
-from tests.faults.clusters import add_node, ray_cluster
-from tests.jobs.stopping import Command, running, wait_for
+from tests.faults.clusters import add_node, ray_cluster, ray_nodes, workers
+from tests.faults.forks import Driver, Ended, Forks
+from tests.jobs.test_kill import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
 
-UPDATES = 1_000
 SETTINGS = {
     "corpus.train": 500,
     "model.hidden_size": 12,
-    "training.steps": UPDATES,
+    "model.seeds": 1,
+    "training.steps": 600,
     "training.evaluations": 4,
     "training.accumulate": 2,
     "training.truncate": 8,
 }
-WORDS = ["train", "counting", "--set", "model.seeds=1", "--workers", "2", "--save-every", "0"]
+SECONDS = 240.0  # that a training may take
 
 
-def command(root: Path, *words: str, stage: str = "train") -> list[str]:
+class Trainings:
+    """Trains on a Ray that is there, in processes that are forked."""
+
+    def __init__(self, forks: Forks, cluster: Cluster, nodes: list[Node], generated: Path) -> None:
+        self.cluster, self.nodes = cluster, nodes
+        self._forks, self._generated = forks, generated
+        # Ray Train asks every 2 s how its workers are.
+        self._environment = {"RAY_ADDRESS": cluster.address, "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2"}
+
+    def start(self, root: Path, *more: str, stage: str = "train") -> Driver:
+        """Begin, with the probe that is the same for all unless the whole run is asked for."""
+        if stage == "train":
+            shutil.copytree(self._generated, root, dirs_exist_ok=True)
+        return self._forks.start(words(root, *more, stage=stage), environment=self._environment)
+
+    def wait(self, driver: Driver) -> Ended:
+        """Its end, whatever that is."""
+        return self._forks.wait(driver, SECONDS)
+
+    def finish(self, root: Path, *more: str, stage: str = "train") -> str:
+        """Train to the end; what was told."""
+        return self.end_well(self.start(root, *more, stage=stage))
+
+    def end_well(self, driver: Driver) -> str:
+        """What is told by a training that ends well."""
+        ended = self.wait(driver)
+        assert ended.code == 0, ended.told
+        return ended.told
+
+
+def words(root: Path, *more: str, stage: str) -> list[str]:
     settings = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
-    return [stage, *WORDS[1:], *settings, "--root", str(root), *words]
+    return [stage, "counting", *settings, "--workers", "2", "--save-every", "0", "--root", str(root), *more]
 
 
-def finished(root: Path, *words: str) -> str:
-    """Train to the end; what was told."""
-    with running(command(root, "--until", "generate", stage="run")) as generate:
-        assert generate.process.wait(120) == 0
-    with running(command(root, *words)) as train:
-        return end_of(train)
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Iterator[Trainings]:
+    generated = tmp_path_factory.mktemp("generated")
+    made = forks.run(words(generated, "--until", "generate", "--runner", "local", stage="run"))
+    assert made.code == 0, made.told
+    with ray_cluster() as cluster, ray_nodes(cluster, 2, cores=1) as (_, nodes):
+        yield Trainings(forks, cluster, nodes, generated)
 
 
-def end_of(train: Command) -> str:
-    _, told = train.process.communicate(timeout=240)
-    assert train.process.returncode == 0, told
-    return str(told)
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, trainings: Trainings) -> Path:
+    root = tmp_path_factory.mktemp("plain")
+    trainings.finish(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory: pytest.TempPathFactory, trainings: Trainings) -> Path:
+    root = tmp_path_factory.mktemp("by_two")
+    trainings.finish(root, "--data-parallel", "2")
+    return root
 
 
 def trained(root: Path) -> dict[str, str]:
@@ -56,22 +100,8 @@ def metrics(root: Path) -> list[dict[str, Any]]:
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("plain")
-    finished(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("by_two")
-    finished(root, "--data-parallel", "2")
-    return root
-
-
-def test_a_group_of_one_is_the_plain_loop(tmp_path: Path, plain: Path) -> None:
-    finished(tmp_path, "--data-parallel", "1:1")
+def test_a_group_of_one_is_the_plain_loop(tmp_path: Path, trainings: Trainings, plain: Path) -> None:
+    trainings.finish(tmp_path, "--data-parallel", "1:1")
     assert trained(tmp_path) == trained(plain)
 
 
@@ -83,53 +113,59 @@ def test_two_workers_do_what_one_does_but_for_rounding(plain: Path, by_two: Path
         assert other["loss"] == pytest.approx(one["loss"], rel=0.01)
 
 
-def test_what_a_worker_refuses_is_told_once(tmp_path: Path) -> None:
-    words = ("--until", "train", "--data-parallel", "2", "--set", "training.batch_size=3")
-    with running(command(tmp_path, *words, stage="run")) as train:
-        _, told = train.process.communicate(timeout=240)
-    assert train.process.returncode == 2
-    assert "a batch of 3 sequences is too small for 2 workers in 2 parts" in told.splitlines()[-1]
+def test_what_a_worker_refuses_is_told_once(tmp_path: Path, trainings: Trainings) -> None:
+    more = ("--until", "train", "--data-parallel", "2", "--set", "training.batch_size=3")
+    ended = trainings.wait(trainings.start(tmp_path, *more, stage="run"))
+    assert ended.code == 2
+    assert "a batch of 3 sequences is too small for 2 workers in 2 parts" in ended.told.splitlines()[-1]
 
 
-def test_more_workers_than_cores_are_refused(tmp_path: Path) -> None:
-    with running(command(tmp_path, "--until", "train", "--data-parallel", "3", stage="run")) as train:
-        _, told = train.process.communicate(timeout=240)
-    assert train.process.returncode == 2
-    assert "training asks for 3 cores and 0 GPUs, and Ray has 2 cores and 0 GPUs here" in told.splitlines()[-1]
+def test_more_workers_than_cores_are_refused(tmp_path: Path, forks: Forks) -> None:
+    """By a Ray of one's own, which can never grow."""
+    ended = forks.run(words(tmp_path, "--until", "train", "--data-parallel", "3", stage="run"))
+    assert ended.code == 2
+    told = ended.told.splitlines()[-1]
+    assert "training asks for 3 cores and 0 GPUs, and Ray has 2 cores and 0 GPUs here" in told
 
 
-def test_a_worker_that_is_killed_is_replaced_and_the_end_is_the_same(tmp_path: Path, by_two: Path) -> None:
-    with running(command(tmp_path, "--until", "generate", stage="run")) as generate:
-        assert generate.process.wait(120) == 0
-    with running(command(tmp_path, "--data-parallel", "2")) as train:
-        os.kill(worker_of(train, tmp_path), signal.SIGKILL)
-        told = end_of(train)
-    assert "lost its worker" in told
+@pytest.mark.long("a group of two starts twice")
+def test_a_worker_that_is_killed_is_replaced_and_the_end_is_the_same(
+    tmp_path: Path, trainings: Trainings, by_two: Path
+) -> None:
+    driver = trainings.start(tmp_path, "--data-parallel", "2")
+    # Once the group has left a state that it could go on from.
+    wait_for(tmp_path, "_meta/run=*/train/whole/resume/*", driver, seconds=120)
+    os.kill(worker_of(trainings.nodes), signal.SIGKILL)
+    assert "lost its worker" in trainings.end_well(driver)
     assert trained(tmp_path) == trained(by_two)
 
 
+@pytest.mark.long("a group of one starts, then one of two")
 @pytest.mark.timeout(600)
-def test_a_group_grows_when_a_machine_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("--data-parallel", "1:2", "--set", "training.steps=4000", "--set", "training.evaluations=20")
-    with ray_cluster(1, cores=1) as (cluster, _):
-        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
-        with running(command(tmp_path, "--until", "train", *words, stage="run")) as train:
-            wait_for(tmp_path, "metrics/run=*/model=*/*", train, seconds=120)
-            add_node(cluster, cores=1)
-            end_of(train)
+def test_a_group_grows_when_a_machine_comes(tmp_path: Path, trainings: Trainings) -> None:
+    trainings.cluster.remove_node(trainings.nodes.pop())
+    try:
+        more = ("--data-parallel", "1:2", "--set", "training.steps=4000", "--set", "training.evaluations=20")
+        driver = trainings.start(tmp_path, "--until", "train", *more, stage="run")
+        wait_for(tmp_path, "metrics/run=*/model=*/*", driver, seconds=120)
+        worker = worker_of(trainings.nodes)
+        os.kill(worker, signal.SIGSTOP)  # else it might be done before the machine has come
+    finally:
+        trainings.nodes.append(add_node(trainings.cluster, cores=1))
+    os.kill(worker, signal.SIGCONT)
+    trainings.end_well(driver)
     rows = metrics(tmp_path)
-    workers = [row["workers"] for row in rows]
-    assert (workers[0], workers[-1], workers) == (1, 2, sorted(workers))
+    counts = [row["workers"] for row in rows]
+    assert (counts[0], counts[-1], counts) == (1, 2, sorted(counts))
     assert sorted({row["train_step"] for row in rows}) == list(range(0, 4_001, 200))
 
 
-def worker_of(train: Command, root: Path) -> int:
-    """A worker's process, once the group has left a state that it could go on from."""
-    end = time.monotonic() + 120
+def worker_of(nodes: list[Node], seconds: float = 120) -> int:
+    """A process of a group's workers."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if list(root.glob("_meta/run=*/train/whole/resume/*")):
-            for process in train.alive():
-                if "RayTrainWorker" in Path(f"/proc/{process}/cmdline").read_text():
-                    return process
-        time.sleep(0.05)
+        for node in nodes:
+            for process in workers(node, "ray::RayTrainWorker"):
+                return process
+        time.sleep(0.01)
     raise AssertionError("no worker was seen")

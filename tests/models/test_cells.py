@@ -6,13 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from pipeline.models.recurrent_lm import STACKED_GATES, Layers, RecurrentLM, make_model, unroll_layers
+from pipeline.models.cells import Weights, run_layer
+from pipeline.models.recurrent_lm import Layers, RecurrentLM, make_model, unroll_layers
+from schemas.errors import UsageError
 from schemas.experiment import Architecture
-from schemas.signals import CELL_SIGNALS
+from schemas.signals import CELL_SIGNALS, STATE
 from schemas.signals import GATES as GATE_SIGNALS
 from tests.models.by_loop import by_loop
 
-CELLS = list(STACKED_GATES)
+CELLS = list(CELL_SIGNALS)
 
 
 def architecture(cell: str, layers: int = 1, neurons: int = 6, nonlinearity: str = "tanh") -> Architecture:
@@ -99,6 +101,39 @@ def test_a_gru_by_hand() -> None:
         assert made == pytest.approx(
             {"reset_gate": r, "update_gate": z, "candidate": n, "hidden_state": h}, rel=1e-6
         )
+
+
+@pytest.mark.parametrize("projected", [0, 3])
+def test_an_lstm_goes_on_from_a_state_as_torchs_does(projected: int) -> None:
+    """With a projection, too, for which the hidden state has another width than the cell state."""
+    generator = torch.Generator().manual_seed(0)
+    module = nn.LSTM(5, 6, batch_first=True, proj_size=projected).double()
+    weights = Weights(**{name.removesuffix("_l0"): values for name, values in module.named_parameters()})
+    inputs = torch.randn(2, 4, 5, generator=generator, dtype=torch.float64)
+    hidden = torch.randn(2, projected or 6, generator=generator, dtype=torch.float64)
+    cell = torch.randn(2, 6, generator=generator, dtype=torch.float64)
+    for state, theirs in ((None, None), ((hidden, cell), (hidden[None], cell[None]))):
+        output, (_, last) = module(inputs, theirs)
+        signals = run_layer("lstm", inputs, weights, state=state)
+        torch.testing.assert_close(signals["hidden_state"], output)
+        torch.testing.assert_close(signals["cell_state"][:, -1], last[0])
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if STATE[cell]])
+def test_unrolling_goes_on_from_a_state(cell: str) -> None:
+    model = make_model(architecture(cell), 0).double()
+    weights = Weights(**{name.removesuffix("_l0"): values for name, values in model.recurrent.named_parameters()})
+    inputs = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    whole = run_layer(cell, inputs, weights)
+    rest = run_layer(cell, inputs[:, 4:], weights, state=tuple(whole[name][:, 3] for name in STATE[cell]))
+    for name, values in whole.items():
+        torch.testing.assert_close(rest[name], values[:, 4:])
+
+
+def test_a_cell_that_is_not_there_is_told_with_those_that_are() -> None:
+    weights = Weights(*[torch.zeros(4, 1)] * 4)
+    with pytest.raises(UsageError, match=r"lstn.*lstm"):
+        run_layer("lstn", torch.zeros(1, 1, 1), weights)
 
 
 @given(seed=st.integers(0, 100), layers=st.integers(1, 3))

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from pipeline.models.checkpoint import FILES, read_checkpoint, write_checkpoint
-from pipeline.models.recurrent_lm import STACKED_GATES, make_model
+from pipeline.models.recurrent_lm import make_model
+from schemas.signals import CELL_SIGNALS
 from tests.models.test_cells import architecture
 
 
-@pytest.mark.parametrize("cell", STACKED_GATES)
+@pytest.mark.parametrize("cell", CELL_SIGNALS)
 def test_a_checkpoint_comes_back_as_it_was(cell: str) -> None:
     model = make_model(architecture(cell, 2), 4)
     files = write_checkpoint(model, "\nXabc")

@@ -20,7 +20,7 @@ from jobs.runners.local import LocalRunner
 from pipeline.dumping.precision import round_mantissa
 from pipeline.queries.audit import check
 from pipeline.queries.audit.invariant import FROM_WEIGHTS, invariants
-from pipeline.queries.audit.weights import STACKED, weight_rows
+from pipeline.queries.audit.weights import weight_rows
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import unit_folder, unseal_at
 from pipeline.storage.sealed import seal
@@ -29,7 +29,7 @@ from schemas.activations import ACTIVATIONS
 from schemas.errors import StorageError, UsageError
 from schemas.fingerprint import sha256
 from schemas.manifest import Manifest
-from schemas.signals import CELL_SIGNALS
+from schemas.signals import CELL_SIGNALS, STACKED
 from schemas.stages import checkpoint_unit
 from tests.conftest import tiny_run
 

@@ -40,7 +40,7 @@ GIVEN: dict[str, object] = {
 
 
 class Remote(NamedTuple):
-    """A copy of the tiny lake on S3, and what is asked of its server."""
+    """A copy of the small lake on S3, and what is asked of its server."""
 
     root: str
     run: Run  # of the lake on disk
@@ -78,8 +78,8 @@ def copied(lake: Run, server: str, logs: Path) -> Iterator[Remote]:
 
 
 @pytest.fixture(scope="module")
-def remote(tiny_lake: Run, s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
-    with copied(tiny_lake, s3_server, tmp_path_factory.mktemp("requests")) as made:
+def remote(small_lake: Run, s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    with copied(small_lake, s3_server, tmp_path_factory.mktemp("requests")) as made:
         yield made
 
 
@@ -132,10 +132,10 @@ def test_answers_are_those_of_the_lake_on_disk(
 
 
 def test_answers_of_a_store_of_another_make(
-    tiny_lake: Run, localbucket: str, way: str, far: None, tmp_path: Path
+    small_lake: Run, localbucket: str, way: str, far: None, tmp_path: Path
 ) -> None:
-    expected = ask_all(pipeline.open(tiny_lake.root), tiny_lake.id)
-    with copied(tiny_lake, localbucket, tmp_path) as other:
+    expected = ask_all(pipeline.open(small_lake.root), small_lake.id)
+    with copied(small_lake, localbucket, tmp_path) as other:
         assert ask_all(other.open(), other.run.id) == expected
 
 
@@ -169,7 +169,7 @@ def test_a_second_call_only_lists(remote: Remote, way: str) -> None:
 
 
 def test_a_footer_is_read_once(remote: Remote, far: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shard of the tiny lake is no more than a tail, so a second call needs nothing."""
+    """A shard of the small lake is no more than a tail, so a second call needs nothing."""
     monkeypatch.setenv(engine.SETTING, "fsspec")
     first = remote.open().fetch("from activations order by all")
     assert set(remote.read().values()) == {1}

@@ -55,8 +55,21 @@ def test_ranks_are_scipys(signals: np.ndarray) -> None:
 
 
 def test_a_constant_that_rounds_badly_has_no_correlation() -> None:
-    signals = np.full((7, 1), 0.1)
-    assert np.isnan(pearson(signals, np.arange(7.0))).all()
+    """Beside a neuron that varies, too."""
+    signals = np.stack([np.full(7, 0.1), np.arange(7.0)], 1)
+    constant, line = pearson(signals, np.arange(7.0))
+    assert np.isnan(constant)
+    assert line == pytest.approx(1)
+    assert np.isnan(pearson(signals, np.full(7, 0.1))).all()
+
+
+def test_the_means_of_float32_are_float64() -> None:
+    """A float32 mean of 1000, 1001 … would be off by as much as these signals differ."""
+    random = np.random.default_rng(0)
+    signals = (1000 + random.normal(0, 1e-3, (999, 2))).astype(np.float32)
+    values = (1000 + random.normal(0, 1e-3, 999)).astype(np.float32)
+    exact = pearson(signals.astype(np.float64), values.astype(np.float64))
+    assert pearson(signals, values) == pytest.approx(exact, rel=1e-12)
 
 
 def rows_of(layer: int, signals: np.ndarray, values: np.ndarray, *, yes_no: bool) -> pa.Table:

@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.storage import shards
 from pipeline.storage.folder import Folder
-from pipeline.storage.shards import count_rows, describe, read_shards, read_verified, write_shard
+from pipeline.storage.shards import (
+    commit,
+    count_rows,
+    describe,
+    read_shards,
+    read_verified,
+    row_counts,
+    write_shard,
+)
 from schemas.activations import ACTIVATIONS
 from schemas.errors import StorageError
 from schemas.manifest import Manifest, Plan, Record, StoredObject
@@ -41,6 +50,25 @@ def test_a_shard_comes_back_and_is_described(folder: Folder) -> None:
     assert pq.read_metadata(folder.address(stored.path)).num_row_groups == 2
 
 
+def test_each_column_is_encoded_as_its_kind_packs_best(folder: Folder) -> None:
+    stored = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(100)], "plan1")
+    footer = pq.read_metadata(folder.address(stored.path))
+    columns = [footer.row_group(0).column(place) for place in range(footer.num_columns)]
+    encodings = {column.path_in_schema: set(column.encodings) - {"RLE", "PLAIN"} for column in columns}
+    assert {encodings[name].pop() for name in ("neuron", "token")} == {"RLE_DICTIONARY"}
+    assert {encodings[name].pop() for name in ("sequence", "step")} == {"DELTA_BINARY_PACKED"}
+    assert {encodings[name].pop() for name in SIGNALS} == {"BYTE_STREAM_SPLIT"}
+    assert not any(encodings.values())
+    assert {column.compression for column in columns} == {"ZSTD"}
+    assert footer.metadata == {b"unrolled.plan": b"plan1"}, "no copy of the schema"
+
+
+def test_a_shard_may_have_no_rows(folder: Folder) -> None:
+    stored = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(0)], "plan1")
+    assert stored.rows == 0
+    assert read_shards(folder, [stored], ["step"]).num_rows == 0
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     one, other = (
         write_shard(Folder(str(tmp_path / name)), ACTIVATIONS, PARTITION, 0, [rows(1000)], "plan1")
@@ -53,12 +81,15 @@ def test_the_first_writer_wins(folder: Folder) -> None:
     first = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)], "plan1")
     late = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(12, 2)], "plan1")
     assert late == first
+    assert (late.table, late.rows) == ("activations", 10)
     assert read_shards(folder, [first], ["input_gate"])["input_gate"] == rows(10, 1)["input_gate"]
 
 
 def test_a_shard_of_another_plan_is_never_taken_for_ones_own(folder: Folder) -> None:
     write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)], "plan1")
-    with pytest.raises(StorageError, match=r"part-00000\.parquet was written under another plan: type --replace"):
+    with pytest.raises(
+        StorageError, match=r"part-00000\.parquet was written under another plan: type --replace dump$"
+    ):
         write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)], "plan2")
 
 
@@ -68,11 +99,81 @@ def test_changed_bytes_stop_with_their_name(folder: Folder, tmp_path: Path) -> N
     data = bytearray(path.read_bytes())
     data[40] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StorageError, match=r"part-00000\.parquet has changed since it was written"):
+    with pytest.raises(StorageError) as changed:
         read_verified(folder, stored)
+    assert str(changed.value) == (
+        f"{path} has changed since it was written (its digest does not match): "
+        "type --replace dump to make it again"
+    )
     path.write_bytes(data[:50])
     with pytest.raises(StorageError, match=r"part-00000\.parquet is not a whole Parquet file"):
         count_rows(folder, stored.path, folder.read(stored.path))
+
+
+def test_a_shard_that_is_gone_is_missed_by_name(folder: Folder) -> None:
+    stored = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10)], "plan1")
+    folder.remove(stored.path)
+    with pytest.raises(StorageError) as gone:
+        read_verified(folder, stored)
+    assert str(gone.value) == (f"{folder.address(stored.path)} is missing: type --replace dump to make it again")
+
+
+@pytest.mark.parametrize("arrived", [[b"wrong", b"right"], [b"wrong", b"wrong", b"right"]])
+def test_bytes_that_do_not_match_are_read_once_more(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, arrived: list[bytes]
+) -> None:
+    stored = commit(folder, "steps/one", b"right")
+    rest = iter(arrived)
+    monkeypatch.setattr(folder, "read_if_there", lambda _: next(rest))
+    if len(arrived) == 2:
+        assert read_verified(folder, stored) == b"right"
+    else:
+        with pytest.raises(StorageError, match="has changed since it was written"):
+            read_verified(folder, stored)
+
+
+def test_a_committed_file_is_described_as_the_first_writer_left_it(folder: Folder) -> None:
+    first = commit(folder, "checkpoints/one", b"abc")
+    assert first == StoredObject(
+        path="checkpoints/one",
+        table=None,
+        rows=0,
+        bytes=3,
+        sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    )
+    assert commit(folder, "checkpoints/one", b"later") == first
+
+
+@pytest.mark.parametrize("tail", [8, 500, 1_000_000])
+def test_rows_of_many_shards_are_counted_from_their_ends(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, tail: int
+) -> None:
+    """Two at a time; a footer that is longer than what was read is read as a whole, and no byte more."""
+    stored = [write_shard(folder, ACTIVATIONS, PARTITION, n, [rows(10 + n)], "plan1") for n in range(3)]
+    sizes = {shard.path: shard.bytes for shard in stored}
+    ends = {path: int.from_bytes(folder.read(path)[-8:-4], "little") + 8 for path in sizes}
+    asked: list[dict[str, tuple[int, int | None]]] = []
+    read_parts = folder.read_parts
+
+    def noted(parts: dict[str, tuple[int, int | None]]) -> dict[str, bytes]:
+        asked.append(parts)
+        return read_parts(parts)
+
+    monkeypatch.setattr(shards, "_TAIL", tail)
+    monkeypatch.setattr(shards, "_TAILS", 2)
+    monkeypatch.setattr(folder, "read_parts", noted)
+    assert list(row_counts(folder, sizes)) == [(shard.path, 10 + n) for n, shard in enumerate(stored)]
+    a, b, c = sizes
+    first = {path: (max(0, sizes[path] - tail), None) for path in sizes}
+    again = [{path: (sizes[path] - ends[path], None)} for path in sizes if tail < ends[path]]
+    expected = [{a: first[a], b: first[b]}, *again[:2], {c: first[c]}, *again[2:]]
+    assert asked == expected
+
+
+def test_rows_of_a_damaged_shard_are_not_counted(folder: Folder) -> None:
+    folder.create("steps/one", b"no shard")
+    with pytest.raises(StorageError, match="steps/one is not a whole Parquet file"):
+        list(row_counts(folder, {"steps/one": 8}))
 
 
 def test_an_error_while_writing_leaves_nothing(folder: Folder) -> None:

@@ -9,15 +9,8 @@ from pydantic import ValidationError
 from safetensors.numpy import load
 
 from schemas.experiment import Architecture
+from schemas.signals import STACKED
 
-# The order in which a cell stacks its gates; see pipeline/models/cells.py.
-STACKED = {
-    "feedforward": ("hidden_state",),
-    "rnn": ("hidden_state",),
-    "lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
-    "gru": ("reset_gate", "update_gate", "candidate"),
-    "peephole_lstm": ("input_gate", "forget_gate", "candidate", "output_gate"),
-}
 PEEPHOLES = ("input_gate", "forget_gate", "output_gate")
 _NAME = re.compile(r"(weight_ih|weight_hh|bias_ih|bias_hh|weight_peephole)_l(\d+)")
 _LISTS = ("of_input", "sizes_of_input", "of_hidden", "sizes_of_hidden")
@@ -75,6 +68,7 @@ def _layer_rows(layer: int, tensors: dict[str, np.ndarray], cell: str) -> pa.Tab
     of_input = tensors["weight_ih"]
     rows = len(of_input)
     neurons = rows // len(signals)
+
     nothing = np.zeros(rows)
     of_hidden = tensors.get("weight_hh", np.zeros((rows, neurons)))
 
