@@ -82,15 +82,15 @@ class Folder:
 
     def list(self, prefix: str = "") -> list[str]:
         """Every object below a prefix, sorted; none when nothing is there."""
-        return sorted(self._find(prefix, detail=False))
+        return sorted(self._find(prefix))
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         """Every object below a prefix with its bytes, sorted: on S3 one request for each thousand."""
-        return {path: info["size"] for path, info in sorted(self._find(prefix, detail=True).items())}
+        return {path: info["size"] for path, info in sorted(self._find(prefix).items())}
 
     def versions(self, prefix: str = "") -> dict[str, str]:
         """Every object below a prefix, sorted, with a mark that changes with its bytes; "" is no mark."""
-        return {path: _version(info) for path, info in sorted(self._find(prefix, detail=True).items())}
+        return {path: _version(info) for path, info in sorted(self._find(prefix).items())}
 
     def read(self, path: str) -> bytes:
         """An object's bytes. Raises StorageError when it is not there."""
@@ -204,11 +204,13 @@ class Folder:
     def _full(self, path: str) -> str:
         return f"{self._path}/{path}"
 
-    def _find(self, prefix: str, *, detail: bool) -> dict[str, dict[str, Any]]:
+    def _find(self, prefix: str) -> dict[str, dict[str, Any]]:
         with explaining(f"cannot list {self.address(prefix)}"):
-            infos = self._files.find(self._full(prefix).rstrip("/"), detail=detail)
+            infos = self._files.find(self._full(prefix).rstrip("/"), detail=True)
+
         start = len(self._path) + 1
-        return {name[start:]: infos[name] if detail else {} for name in infos}
+        # s3fs gives the prefix itself, as a folder, when the first object below it appears while it looks.
+        return {name[start:]: info for name, info in infos.items() if info["type"] != "directory"}
 
     def _part(self, path: str, start: int, stop: int | None) -> bytes:
         try:

@@ -36,6 +36,7 @@ class Rule:
     first: int = 1
     limit: int = 1_000_000  # how often at most
     path: str = ""  # a part of the path, else any
+    but: str = "\0"  # not when this is in the path
 
     def strikes(self, number: int, struck: int) -> bool:
         """Whether the request of this number, counted from 1, is struck."""
@@ -118,7 +119,12 @@ class Proxy:
         with self._lock:
             self.requests += 1
             rule = self.rule
-            if rule is None or method not in FAULTS[rule.kind].methods or rule.path not in path:
+            if (
+                rule is None
+                or method not in FAULTS[rule.kind].methods
+                or rule.path not in path
+                or rule.but in path
+            ):
                 return None
             self._eligible += 1
             if not rule.strikes(self._eligible, len(self.struck)):

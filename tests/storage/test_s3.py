@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,25 @@ def test_a_large_object_goes_in_parts_and_appears_whole(folder: Folder) -> None:
     assert folder.sizes() == {"large": len(LARGE)}
     parts = folder.read_parts({"large": (PART - 3, PART + 3)})
     assert parts == {"large": LARGE[PART - 3 : PART + 3]}
+
+
+def test_a_prefix_is_no_object_when_its_first_one_appears_while_it_is_listed(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """s3fs looks a second time when it has found nothing, and then finds a folder."""
+    folder.create("metrics/part", b"")
+    kind = type(folder._files)
+    nothing: Iterator[list[Any]] = iter([[]])
+    listed = kind._lsdir
+
+    async def listed_too_early(files: Any, *arguments: Any, **more: Any) -> Any:
+        for found in nothing:
+            return found
+        return await listed(files, *arguments, **more)
+
+    monkeypatch.setattr(kind, "_lsdir", listed_too_early)
+    assert folder.list("metrics") == []
+    assert folder.list("metrics") == ["metrics/part"]
 
 
 def test_a_large_object_that_comes_second_leaves_nothing(folder: Folder) -> None:
