@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import NoReturn
+
+import psutil
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SECONDS = 2.5  # for an end in order: with Ray it takes about one
@@ -33,8 +34,10 @@ def interruptible() -> Iterator[None]:
     # A handler in Python waits for the main thread, which may be deep in C++; the number of the signal is written
     # to this pipe at once.
     former_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
     former = [signal.signal(number, _stop) for number in SIGNALS]
     Thread(target=_watch, args=(reader,), daemon=True).start()
+
     try:
         yield
     finally:
@@ -62,12 +65,13 @@ def end(number: int | None = None) -> NoReturn:
     short is not stopped by itself: its agents outlive the raylet.
     """
     for _ in range(SWEEPS):
-        if not (found := _descendants()):
+        if not (descendants := _descendants()):
             break
-        for process in found:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        for process in descendants:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         time.sleep(0.01)
+
     print("unrolled: stopped; the same command goes on from here", file=sys.stderr, flush=True)
     os._exit(128 + (number or _received[0]))
 
@@ -78,20 +82,14 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _descendants() -> set[int]:
-    """The processes that this one has started, and those that they have; none where there is no /proc."""
-    parents: dict[int, int] = {}
-    for place in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has just ended
-            state, parent = place.read_text().rpartition(")")[2].split()[:2]
-            if state != "Z":
-                parents[int(place.parent.name)] = int(parent)
-    found: set[int] = set()
-    generation = {os.getpid()}
-    while generation:
-        generation = {process for process, parent in parents.items() if parent in generation}
-        found |= generation
-    return found
+def _descendants() -> list[psutil.Process]:
+    """The processes that this one has started, and those that they have; none that only waits to be counted."""
+    alive = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if process.status() != psutil.STATUS_ZOMBIE:
+                alive.append(process)
+    return alive
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -102,8 +100,8 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 def _watch(reader: int) -> None:
     """Wait for a signal, then for a second one or the end of patience."""
-    while told := os.read(reader, 1):
-        if told[0] in SIGNALS:
+    while number := os.read(reader, 1):
+        if number[0] in SIGNALS:
             select.select([reader], [], [], SECONDS)
-            end(told[0])
+            end(number[0])
     os.close(reader)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, Self
 from schemas.errors import StorageError
 
 WIDTH = 28  # characters of the bar
+CLEARED = "\r\033[K"  # back to the start of the line, and nothing on it
 TERMINAL_SECONDS, LOG_SECONDS = 0.2, 10.0
 LIVE_SECONDS = 2.0  # between two looks into the lake, each a listing
 
@@ -41,10 +42,11 @@ class Progress:
         self._base = live().done if live else 0.0
         self._begun = max(0.0, self._base - before)  # what an earlier command did of unfinished pieces
         self._total = total - self._begun
-        self._told = ""
+        self._remark = ""
         self._done = self._seen = self._looked = 0.0
         self._started = time.monotonic()
         self._terminal = sys.stderr.isatty()
+        self._start = CLEARED if self._terminal else ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
 
@@ -61,10 +63,7 @@ class Progress:
         self._thread.join()
         if self._live:
             self._look(last=True)
-        if self._terminal:
-            print(f"\r\033[K{self._line()}", file=sys.stderr)
-        else:
-            print(self._line(), file=sys.stderr)
+        print(f"{self._start}{self._line()}", file=sys.stderr)
 
     def add(self, size: float) -> None:
         """Count some work as done."""
@@ -72,36 +71,33 @@ class Progress:
 
     def tell(self, line: str) -> None:
         """Say something that is no progress."""
-        start = "\r\033[K" if self._terminal else ""
-        print(f"{start}{self._label}: {line}", file=sys.stderr)
+        print(f"{self._start}{self._label}: {line}", file=sys.stderr)
 
     def _report(self) -> None:
         while not self._stop.wait(TERMINAL_SECONDS if self._terminal else LOG_SECONDS):
-            line = self._line()
-            print(
-                f"\r\033[K{line}" if self._terminal else line,
-                end="" if self._terminal else "\n",
-                file=sys.stderr,
-            )
-            sys.stderr.flush()
+            end = "" if self._terminal else "\n"
+            print(f"{self._start}{self._line()}", end=end, file=sys.stderr, flush=True)
 
     def _line(self) -> str:
         seconds = time.monotonic() - self._started
         if self._live and seconds - self._looked > LIVE_SECONDS:
             self._looked = seconds
             self._look()
+
         done = max(self._done - self._begun, self._seen)
         share = min(1.0, done / self._total) if self._total else 1.0
         rate = done / seconds if seconds else 0.0
-        bar = "█" * round(share * WIDTH) + "·" * (WIDTH - round(share * WIDTH)) + " " if self._terminal else ""
+        filled = round(share * WIDTH)
+
+        bar = f"{'█' * filled}{'·' * (WIDTH - filled)} " if self._terminal else ""
         left = f"  {clock((self._total - done) / rate)} left" if 0 < share < 1 else f"  {clock(seconds)}"
-        told = f"  {self._told}" if self._told else ""
-        return f"{self._label:<12}{bar}{share:>5.0%}  {short(rate)} {self._measure}/s{left}{told}"
+        remark = f"  {self._remark}" if self._remark else ""
+        return f"{self._label:<12}{bar}{share:>5.0%}  {short(rate)} {self._measure}/s{left}{remark}"
 
     def _look(self, *, last: bool = False) -> None:
         if self._live:
             with suppress(StorageError, OSError):  # the next look may find it
-                seen, self._told = self._live(last=last)
+                seen, self._remark = self._live(last=last)
                 self._seen = seen - self._base
 
 

@@ -52,8 +52,8 @@ class Lake:
 
     def ask(self, question: str, **parameters: object) -> pa.Table:
         """The answer to a shipped question; parameters that are left out take their defaults."""
-        found = find_question(question)
-        return self.fetch(found.sql, found.complete(parameters))
+        shipped = find_question(question)
+        return self.fetch(shipped.sql, shipped.complete(parameters))
 
     def fetch(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer to a query, as an Arrow table. Raises as `sql` does."""
@@ -96,23 +96,26 @@ class Lake:
         dumps = find_dumps(self.catalog, run, model, checkpoint)
         is_whole = model is None and checkpoint is None
         objects = all_objects(self.catalog, run) if is_whole else what_dumps_rest_on(self.catalog, dumps)
-        self._views.fill("activations, predictions, steps, models")
+
+        self._views.fill(("activations", "predictions", "steps", "models"))
         with self._told():
             return Audit(self.folder, self.catalog, self._connection, dumps, objects).lines(tell)
 
     def _check_reads(self, query: str, parameters: Parameters) -> None:
         explain = _EXPLAIN.match(query)  # only at the very start, else a comment could hide what follows it
-        statements = self._connection.extract_statements(query[explain.end() :] if explain else query)
+        select = query[explain.end() :] if explain else query
+        statements = self._connection.extract_statements(select)
         if len(statements) != 1:
             raise UsageError(f"one SELECT at a time, not {len(statements)} statements")
         if statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError(
                 f"only SELECT is allowed, not {statements[0].type.name}: a lake is written by its stages alone"
             )
+
         missing = sorted(statements[0].named_parameters - set(parameters))
         if missing:
             raise UsageError(f"the query needs {', '.join(missing)}: give --set {missing[0]}=…")
-        self._views.fill(query)
+        self._views.fill_for(select)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -80,6 +80,7 @@ def printable(text: str) -> str:
 
 def format_table(table: pa.Table) -> str:
     """A table in columns: numbers to the right, text to the left, NULL as nothing."""
+    # Not rich's Table, which rules the gaps between columns too, pads the last one and wraps what is wide.
     columns = [[_shown(value) for value in column.to_pylist()] for column in table.columns]
     widths = [max(map(len, [name, *column])) for name, column in zip(table.column_names, columns, strict=True)]
     right = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]

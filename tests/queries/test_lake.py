@@ -168,6 +168,31 @@ def test_a_shipped_question_answers(lake: Lake, tiny_lake: Run, name: str) -> No
         assert f"${parameter.name}" in question.sql, "a parameter that is not used"
 
 
+def test_the_tables_of_a_shipped_question_are_those_of_its_header(lake: Lake) -> None:
+    for question in questions().values():
+        assert set(lake._views._tables_of(question.sql)) == set(question.tables) - {"shards"}, question.name
+
+
+@pytest.mark.parametrize(
+    ("query", "tables"),
+    [
+        ('from "MODELS"', ["models"]),
+        ("select train_steps from main.models -- and no metrics", ["models"]),
+        (
+            "with a as (from steps) select (select count(*) from a) from models where run = $run",
+            ["steps", "models"],
+        ),
+        ("summarize scores", ["scores"]),
+        ("pivot models on cell", ["models"]),
+        ("from query_table('mod' || 'els')", list(TABLES)),
+        ("from (pivot runs on run) join query('from mod' || 'els') on true", list(TABLES)),
+        ("selec models", ["models"]),
+    ],
+)
+def test_the_tables_that_a_query_names(lake: Lake, query: str, tables: list[str]) -> None:
+    assert sorted(lake._views._tables_of(query)) == sorted(tables)
+
+
 def test_top_neurons_are_those_with_the_largest_scores(lake: Lake, tiny_lake: Run) -> None:
     found = lake.ask("top_neurons", run=tiny_lake.id, hypothesis="count_a", limit=500).to_pylist()
     sizes = [abs(row["value"]) for row in found]
