@@ -26,8 +26,8 @@ check: setup                     ## format, lint, types, import floors
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-# On two workers; tests/scheduling.py says which test runs where.
-PYTEST := $(BIN)/pytest -q -n 2 --dist loadgroup
+# On three workers, since tests of Ray mostly wait; tests/scheduling.py says which test runs where.
+PYTEST := $(BIN)/pytest -q -n 3 --dist loadgroup
 
 test-fast: setup                 ## without Ray and long runs
 	$(PYTEST) -m 'not slow and not ray'

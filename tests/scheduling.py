@@ -1,7 +1,8 @@
 """Which tests run, where and when: deep ones only when asked for, a file's on one worker, the long ones first.
 
-`-n 2 --dist loadgroup` gives a group of tests to whichever worker is free, in the order that is set here. A file
-is a group, so that its fixtures are made once; all that starts a Ray is one more, so that there is one at a time.
+`-n 3 --dist loadgroup` gives a group of tests to whichever worker is free, in the order that is set here. A file
+is a group, so that its fixtures are made once. What starts a Ray is one group; what kills parts of a cluster is
+another, "clusters", so there are at most two Rays at a time; a third worker uses the cores while they wait.
 """
 
 from collections.abc import Iterator, Sequence

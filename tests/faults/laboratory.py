@@ -23,6 +23,7 @@ class Kind:
     deep: int  # seeds, from 0 on
     quick: tuple[int, ...] = (0,)  # those of each test run; the others are for deep ones
     ray: bool = False
+    long: str = ""  # why a scenario takes more than 20 s
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Outcome:
     faults: int
     seconds: float
 
+
+THREE_KILLS = "Ray starts new workers after each of three kills"
 
 # Where the seed's parity decides between two ways that no other test takes, a test run has a seed of each. Its
 # damages are of a shard of activations, a model's weights, a record and a manifest.
@@ -49,7 +52,7 @@ KINDS = (
     Kind("slow answer", network.passing("slow-body", 25), 3),
     Kind("answer lost", network.passing("lost-answer", 10), 3),
     Kind("PUT arrives late", network.passing("late-put", 10), 3),
-    Kind("S3 fails for good", network.outage, 6),
+    Kind("S3 fails for good", network.outage, 6, long="every try of every request has to fail first"),
     Kind("driver killed before S3 took an object", network.dying("kill-before"), 6),
     Kind("driver killed after S3 took an object", network.dying("kill-after"), 6),
     Kind("a killed driver's PUT arrives late", network.dying("zombie"), 10, (0, 1)),
@@ -63,9 +66,9 @@ KINDS = (
     Kind("two drivers at once", drivers.at_once, 6, (0, 1)),
     Kind("driver held up and taken over", drivers.held_up, 6, (1,)),
     Kind("wall clock jumps", drivers.clock_jumps, 6),
-    Kind("Ray worker killed", clusters.worker, 5, ray=True),
-    Kind("Ray node killed", clusters.node, 5, ray=True),
-    Kind("driver of a Ray killed", clusters.driver, 5, ray=True),
+    Kind("Ray worker killed", clusters.worker, 5, ray=True, long=THREE_KILLS),
+    Kind("Ray node killed", clusters.node, 5, ray=True, long=THREE_KILLS),
+    Kind("driver of a Ray killed", clusters.driver, 5, ray=True, long=THREE_KILLS),
 )
 
 

@@ -9,9 +9,13 @@ from tests.faults.laboratory import KINDS, Kind, experience
 
 
 def _marks(kind: Kind, seed: int) -> list[pytest.MarkDecorator]:
-    marks = {"ray": kind.ray, "deep": seed not in kind.quick}
-    found = [getattr(pytest.mark, name) for name, is_set in marks.items() if is_set]
-    return [*found, pytest.mark.long("Ray starts new workers after each of three kills")] if kind.ray else found
+    """What ray, deep and long say of a scenario; those on Ray run beside the other tests of clusters."""
+    marks = [pytest.mark.ray, pytest.mark.xdist_group("clusters")] if kind.ray else []
+    if seed not in kind.quick:
+        marks.append(pytest.mark.deep)
+    if kind.long:
+        marks.append(pytest.mark.long(kind.long))
+    return marks
 
 
 SCENARIOS = [

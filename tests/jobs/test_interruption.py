@@ -70,6 +70,7 @@ def test_a_signal_that_another_handler_took_ends_with_its_code(
 
 
 @pytest.mark.slow
+@pytest.mark.long("on Ray: one starts and is stopped, the run goes on, nothing may be left")
 @pytest.mark.parametrize(
     ("how", "stage", "number"),
     [
@@ -98,6 +99,7 @@ def test_a_run_ends_soon_leaves_nothing_and_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.long("a Ray starts, and is killed as it stops")
 def test_a_second_signal_leaves_nothing_of_ray(tmp_path: Path, small_lake: Run) -> None:
     toml, root = write_toml(tmp_path / "tiny.toml", small_lake.experiment), tmp_path / "lake"
     words = ["run", str(toml), "--root", str(root), *RAY, "--set", "training.steps=100000"]

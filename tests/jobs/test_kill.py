@@ -103,6 +103,7 @@ def test_no_state_outlives_the_manifest_of_its_training(tmp_path: Path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.long("two drivers start a Ray each")
 def test_a_ray_driver_killed_while_it_trains_is_resumed(tmp_path: Path, small_lake: Run, forks: Forks) -> None:
     toml, root = write_toml(tmp_path / "tiny.toml", small_lake.experiment), tmp_path / "lake"
     words = ["run", str(toml), "--root", str(root), "--workers", "2"]

@@ -17,6 +17,7 @@ DIGESTS = "select path, sha256 from shards where coalesce(\"table\", '') not in 
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.long("on Ray every object goes through a server in one process")
 @pytest.mark.parametrize("runner", ["local", "ray"])
 def test_a_run_on_s3_gives_the_digests_of_one_on_disk(
     tmp_path: Path, s3_root: str, small_lake: Run, runner: str, capsys: pytest.CaptureFixture[str]

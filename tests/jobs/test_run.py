@@ -94,6 +94,7 @@ class RunnerContract:
         assert {plan[-1] for plan in failed} == {"7"}
         assert all(isinstance(error, UsageError) and "seven" in str(error) for error in failed.values())
 
+    @pytest.mark.long("on Ray every stage of ten models is as many tasks")
     def test_a_run_gives_the_same_digests(self, tmp_path: Path, tiny_lake: Run) -> None:
         run = tiny_run(tmp_path / "lake")
         with self.runner as runner:
@@ -322,6 +323,7 @@ def test_the_lake_of_one_shard_answers_too(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.long("a head with its job server starts, then a job with a driver")
 def test_a_head_started_by_hand_does_the_same_work(tmp_path: Path, tiny_lake: Run) -> None:
     """`ray start --head`, then `ray job submit … python -m jobs run …`, as on a cluster."""
     from tests.jobs.head import ray_head

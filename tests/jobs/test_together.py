@@ -18,7 +18,7 @@ from tests.faults.clusters import add_node, ray_cluster, ray_nodes, workers
 from tests.faults.forks import Driver, Ended, Forks
 from tests.jobs.test_kill import wait_for
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("clusters")]
 
 SETTINGS = {
     "corpus.train": 500,
@@ -100,6 +100,7 @@ def metrics(root: Path) -> list[dict[str, Any]]:
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
+@pytest.mark.long("trains by a group of one, after the plain loop")
 def test_a_group_of_one_is_the_plain_loop(tmp_path: Path, trainings: Trainings, plain: Path) -> None:
     trainings.finish(tmp_path, "--data-parallel", "1:1")
     assert trained(tmp_path) == trained(plain)
@@ -113,6 +114,7 @@ def test_two_workers_do_what_one_does_but_for_rounding(plain: Path, by_two: Path
         assert other["loss"] == pytest.approx(one["loss"], rel=0.01)
 
 
+@pytest.mark.long("a group is started three times before it is given up")
 def test_what_a_worker_refuses_is_told_once(tmp_path: Path, trainings: Trainings) -> None:
     more = ("--until", "train", "--data-parallel", "2", "--set", "training.batch_size=3")
     ended = trainings.wait(trainings.start(tmp_path, *more, stage="run"))
