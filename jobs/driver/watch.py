@@ -45,7 +45,7 @@ class TrainingWatch:
             self._draw()
         if last and self._events:
             self._events.close()
-        return Live(float(done), _told(*self._last) if self._last else "")
+        return Live(float(done), _remark(*self._last) if self._last else "")
 
     def _draw(self) -> None:
         from pipeline.rendering.learning import draw_learning  # matplotlib takes a second
@@ -102,7 +102,7 @@ def _index(path: str) -> int:
     return int(path.removesuffix(".parquet").rsplit("-", 1)[1])
 
 
-def _told(model: str, row: Row) -> str:
+def _remark(model: str, row: Row) -> str:
     line = f"{model} {row['loss'] / math.log(2):.3f} bits/char"
     if row["chars_per_second"]:
         line += f", {short(row['chars_per_second'])} characters/s"

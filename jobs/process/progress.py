@@ -19,7 +19,7 @@ class Live(NamedTuple):
     """What can be seen in the lake of pieces that are not finished yet."""
 
     done: float  # in the stage's measure
-    told: str = ""  # how it goes, in a few words
+    remark: str = ""  # how it goes, in a few words
 
 
 class Watch(Protocol):

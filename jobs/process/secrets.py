@@ -31,15 +31,13 @@ class _Redacting:
         """A record; one without secrets keeps its arguments, which some formatters read."""
         record: logging.LogRecord = self._factory(*arguments, **named)
         try:
-            told = record.getMessage()
-        except (
-            TypeError,
-            ValueError,
-            KeyError,
-        ):  # arguments that do not fit: a handler would print them as they are
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):
+            # Arguments that do not fit: a handler would print them as they are.
             record.msg, record.args = f"{record.msg} {record.args}", ()
-            told = record.getMessage()
-        if (shown := redact(told)) != told:
+            message = record.getMessage()
+
+        if (shown := redact(message)) != message:
             record.msg, record.args = shown, ()
         if record.exc_info and record.exc_info[1]:
             record.exc_text = traceback_of(record.exc_info[1]).rstrip("\n")  # formatters take it where it is there

@@ -33,7 +33,7 @@ class Typed:
         return {row.get("kind", row.get("table")): row["objects"] for row in json.loads(out or "[]")}
 
 
-@pytest.fixture(params=["disk", "s3"])
+@pytest.fixture(params=["disk", pytest.param("s3", marks=pytest.mark.slow)])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     """A complete small run."""
     root = tmp_path / "lake" if request.param == "disk" else request.getfixturevalue("s3_root")

@@ -22,7 +22,7 @@ from tests.conftest import REPOSITORY
 RUN = "tiny-12345678"
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.slow)])
 def folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Folder:
     monkeypatch.setattr(lease_module, "LOCAL", (0.1, 1.0))
     monkeypatch.setattr(lease_module, "REMOTE", (0.1, 1.0))

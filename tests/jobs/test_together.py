@@ -114,7 +114,7 @@ def test_two_workers_do_what_one_does_but_for_rounding(plain: Path, by_two: Path
         assert other["loss"] == pytest.approx(one["loss"], rel=0.01)
 
 
-@pytest.mark.long("a group is started three times before it is given up")
+@pytest.mark.long("Ray Train starts a group, and ends it when its workers refuse")
 def test_what_a_worker_refuses_is_told_once(tmp_path: Path, trainings: Trainings) -> None:
     more = ("--until", "train", "--data-parallel", "2", "--set", "training.batch_size=3")
     ended = trainings.wait(trainings.start(tmp_path, *more, stage="run"))

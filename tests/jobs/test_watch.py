@@ -29,9 +29,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_it_tells_how_far_training_is(trained: Run) -> None:
     live = TrainingWatch(replace(trained, placement=HERE))()
     assert live.done == 24  # two models of 12 updates
-    assert live.told.startswith("lstm-")
-    assert "bits/char" in live.told
-    assert "characters/s" in live.told
+    assert live.remark.startswith("lstm-")
+    assert "bits/char" in live.remark
+    assert "characters/s" in live.remark
 
 
 def test_the_picture_lies_in_the_run_s_folder(trained: Run) -> None:

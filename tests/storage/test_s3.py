@@ -151,6 +151,7 @@ def test_credentials_of_our_own_variables_reach_the_store(
     assert "hidden" not in repr(told)
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_said_in_one_line_without_secrets(s3_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=r"the root s3://no-such/lake cannot be written: there is no such bucket"):
         check_writable(Folder("s3://no-such/lake"))
