@@ -5,9 +5,11 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from ray._private.node import Node
@@ -154,12 +156,25 @@ def test_a_group_grows_when_a_machine_comes(tmp_path: Path, trainings: Trainings
         os.kill(worker, signal.SIGSTOP)  # else it might be done before the machine has come
     finally:
         trainings.nodes.append(add_node(trainings.cluster, cores=1))
-    os.kill(worker, signal.SIGCONT)
+    slow_down(worker)
     trainings.end_well(driver)
     rows = metrics(tmp_path)
     counts = [row["workers"] for row in rows]
     assert (counts[0], counts[-1], counts) == (1, 2, sorted(counts))
     assert sorted({row["train_step"] for row in rows}) == list(range(0, 4_001, 200))
+
+
+def slow_down(worker: int, seconds: float = 120) -> None:
+    """Let a process work a tenth of the time until it goes, so that Ray has time to see what has come."""
+    end = time.monotonic() + seconds
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(worker)
+        while time.monotonic() < end and process.status() != psutil.STATUS_ZOMBIE:
+            process.resume()
+            time.sleep(0.02)
+            process.suspend()
+            time.sleep(0.18)
+        process.resume()
 
 
 def worker_of(nodes: list[Node], seconds: float = 120) -> int:
