@@ -46,8 +46,13 @@ def _hypotheses(experiment: "Experiment", imported: "ImportedModel | None") -> l
 
 
 def _scores(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:
-    checkpoints = _checkpoints(experiment, imported)
-    return [f"{hypothesis}/{unit}" for hypothesis in _hypotheses(experiment, imported) for unit in checkpoints]
+    models, checkpoints = experiment.models(imported), experiment.dumped_checkpoints
+    return [
+        score_unit(hypothesis, model.name, checkpoint)
+        for hypothesis in experiment.score.hypotheses
+        for model in models
+        for checkpoint in checkpoints
+    ]
 
 
 def _sized(experiment: "Experiment", imported: "ImportedModel | None") -> list[str]:
