@@ -26,17 +26,17 @@ check: setup                     ## format, lint, types, import floors
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-# On three workers, since tests of Ray mostly wait; tests/scheduling.py says which test runs where.
-PYTEST := $(BIN)/pytest -q -n 3 --dist loadgroup
+# tests/scheduling.py says which test runs where: two workers for two cores, and a third while those of Ray wait.
+PYTEST := $(BIN)/pytest -q --dist loadgroup
 
 test-fast: setup                 ## without Ray and long runs
-	$(PYTEST) -m 'not slow and not ray'
+	$(PYTEST) -n 2 -m 'not slow and not ray'
 
 test: check                      ## every kind of test; what CI runs
-	$(PYTEST)
+	$(PYTEST) -n 3
 
 test-deep: check                 ## every test at its full depth: every seed, size and benchmark
-	$(PYTEST) --deep
+	$(PYTEST) -n 3 --deep
 
 mutate: setup                    ## does a test fail for each small change to the files in [tool.mutmut]? an hour or more
 	$(PIP) --editable '.[dev,mutation]'

@@ -33,6 +33,7 @@ from schemas.signals import CELL_SIGNALS, STACKED
 from schemas.stages import checkpoint_unit
 from tests.conftest import tiny_run
 
+pytestmark = pytest.mark.slow  # a lake of ten trained models for each precision
 PRECISIONS = ("exact", "half", "bfloat16")
 CELLS = ("feedforward", "rnn", "lstm", "gru", "peephole_lstm")
 DUMP = ["generate", "train", "dump"]
