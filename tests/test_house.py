@@ -15,6 +15,7 @@ from jobs.__main__ import main
 from jobs.run.experiment_file import load_experiment, shipped_experiments
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.queries.question import questions
+from pipeline.storage.folder import Folder
 from schemas.tables import TABLES
 from tests.conftest import REPOSITORY
 from tests.regenerate import pages
@@ -203,14 +204,27 @@ def test_the_demo_finds_a_neuron_that_counts(demo_folder: Path, capsys: pytest.C
 
 @pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.long("trains the demo's four models")
+@pytest.mark.long("a Ray starts twice; four models are dumped and scored")
 @pytest.mark.timeout(300)
-def test_every_command_of_readme_on_s3_runs(shell: Shell, s3_server: str) -> None:
+def test_every_command_of_readme_on_s3_runs(demo_folder: Path, shell: Shell, localbucket: str) -> None:
+    """From the demo's trained models on; tests/jobs/test_on_s3.py trains there too."""
     commands = [command for command in readme_commands() if is_on_s3(command)]
     assert [command.split()[1] for command in commands] == ["doctor", "run", "top", "runs"]
-    for command in commands:
-        with s3_environment(s3_server, "my-bucket"):
+    with s3_environment(localbucket, "my-bucket"):
+        carry_trained(Folder(str(demo_folder / "lake")), Folder("s3://my-bucket/lake"))
+        for command in commands:
             assert shell.type(command).stdout, command
+
+
+def carry_trained(source: Folder, target: Folder) -> None:
+    """Copy what a run's first two stages have made."""
+    done = ("checkpoints/", "metrics/", "models/", "runs/", "steps/", "_meta/lake.json")
+    paths = [
+        path for path in source.list() if path.startswith(done) or re.search(r"/(generate|train|run\.json)", path)
+    ]
+    assert len(paths) > 50
+    for path in paths:
+        assert target.create(path, source.read(path))
 
 
 @pytest.mark.slow

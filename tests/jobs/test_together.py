@@ -149,7 +149,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_end_is_the_same(
 def test_a_group_grows_when_a_machine_comes(tmp_path: Path, trainings: Trainings) -> None:
     trainings.cluster.remove_node(trainings.nodes.pop())
     try:
-        more = ("--data-parallel", "1:2", "--set", "training.steps=4000", "--set", "training.evaluations=20")
+        more = ("--data-parallel", "1:2", "--set", "training.steps=2400", "--set", "training.evaluations=20")
         driver = trainings.start(tmp_path, "--until", "train", *more, stage="run")
         wait_for(tmp_path, "metrics/run=*/model=*/*", driver, seconds=120)
         worker = worker_of(trainings.nodes)
@@ -161,7 +161,7 @@ def test_a_group_grows_when_a_machine_comes(tmp_path: Path, trainings: Trainings
     rows = metrics(tmp_path)
     counts = [row["workers"] for row in rows]
     assert (counts[0], counts[-1], counts) == (1, 2, sorted(counts))
-    assert sorted({row["train_step"] for row in rows}) == list(range(0, 4_001, 200))
+    assert sorted({row["train_step"] for row in rows}) == list(range(0, 2_401, 120))
 
 
 def slow_down(worker: int, seconds: float = 120) -> None:
