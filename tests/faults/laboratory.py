@@ -23,7 +23,7 @@ class Kind:
     deep: int  # seeds, from 0 on
     quick: tuple[int, ...] = (0,)  # those of each test run; the others are for deep ones
     ray: bool = False
-    long: str = ""  # why a scenario takes more than 20 s
+    long: str = "a whole run is struck, gone on with and judged"  # where three tests share two cores
 
 
 @dataclass(frozen=True)

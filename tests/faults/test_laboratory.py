@@ -13,9 +13,7 @@ def _marks(kind: Kind, seed: int) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.ray, pytest.mark.xdist_group("clusters")] if kind.ray else []
     if seed not in kind.quick:
         marks.append(pytest.mark.deep)
-    if kind.long:
-        marks.append(pytest.mark.long(kind.long))
-    return marks
+    return [*marks, pytest.mark.long(kind.long)]
 
 
 SCENARIOS = [
