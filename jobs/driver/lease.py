@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import run_folder
+from pipeline.storage.manifests import NUMBERED, run_folder
 from schemas.errors import LeaseError, StorageError
 
 # Seconds between beats, and without one until a holder counts as gone: on a disk, and where requests are paid for.
@@ -42,7 +42,7 @@ class Lease:
             wait: until another driver is done, rather than raise.
         """
         self._folder, self._run, self._tell, self._wait = folder, run, tell, wait
-        self._place = f"{run_folder(run)}/lease"
+        self._place = _place(run)
         self._beat, self._patience = LOCAL if folder.is_local else REMOTE
         self._holder = uuid.uuid4().hex
         self._number = 0
@@ -130,11 +130,10 @@ class Lease:
         return {"holder": self._holder, "since": since, **_this_process()}
 
     def _path(self, number: int) -> str:
-        return f"{self._place}/{number:05d}.json"
+        return _lease_path(self._run, number)
 
     def _numbers(self) -> list[int]:
-        names = [path.rsplit("/", 1)[1] for path in self._folder.list(self._place)]
-        return [int(name.removesuffix(".json")) for name in names if name.endswith(".json")]
+        return _numbers(self._folder, self._run)
 
     def _beats(self) -> list[str]:
         return [path for path in self._folder.list(self._place) if path.endswith(".beat")]
@@ -142,9 +141,22 @@ class Lease:
 
 def is_held(folder: Folder, run: str) -> bool:
     """Whether a driver may be at work on a run: there is a lease, and its process is not known to have ended."""
-    paths = [path for path in folder.list(f"{run_folder(run)}/lease") if path.endswith(".json")]
-    data = folder.read_if_there(max(paths)) if paths else None
+    numbers = _numbers(folder, run)
+    data = folder.read_if_there(_lease_path(run, max(numbers))) if numbers else None
     return data is not None and not _has_ended(_parsed(data))
+
+
+def _place(run: str) -> str:
+    return f"{run_folder(run)}/lease"
+
+
+def _lease_path(run: str, number: int) -> str:
+    return f"{_place(run)}/{number:05d}.json"
+
+
+def _numbers(folder: Folder, run: str) -> list[int]:
+    names = [path.rsplit("/", 1)[1] for path in folder.list(_place(run))]
+    return [int(name.removesuffix(".json")) for name in names if NUMBERED.fullmatch(name)]
 
 
 def _this_process() -> dict[str, object]:
@@ -178,7 +190,7 @@ def _began(process: int) -> str | None:
 
 def _parsed(data: bytes) -> dict[str, object]:
     try:
-        parsed: dict[str, object] = json.loads(data)
+        parsed = json.loads(data)
     except ValueError:
         return {}
-    return parsed
+    return parsed if isinstance(parsed, dict) else {}

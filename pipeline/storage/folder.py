@@ -8,7 +8,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.storage.failures import explaining, status_of, storage_error
-from pipeline.storage.local import LocalStore, prune
+from pipeline.storage.local import LocalStore, prune, walk
 from pipeline.storage.s3 import BODY_ATTEMPTS, S3Store, s3_options
 from pipeline.storage.store import GeneralStore, Leftover, Pending, Store
 from schemas.errors import StorageError, UsageError
@@ -81,7 +81,11 @@ class Folder:
             return bool(self._files.exists(self._full(path)))
 
     def list(self, prefix: str = "") -> list[str]:
-        """Every object below a prefix, sorted; none when nothing is there."""
+        """Every object below a prefix, sorted; none when nothing is there.
+
+        Raises:
+            StorageError: some of it cannot be listed.
+        """
         return sorted(self._find(prefix))
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
@@ -165,9 +169,8 @@ class Folder:
         if not self.is_local:
             self.remove_all(self.list(prefix))
             return
-        with explaining(f"cannot remove {self.address(prefix)}"):
-            if self._files.exists(self._full(prefix)):
-                self._files.rm(self._full(prefix), recursive=True)
+        with suppress(FileNotFoundError), explaining(f"cannot remove {self.address(prefix)}"):
+            self._files.rm(self._full(prefix), recursive=True)
 
     def remove_all(self, paths: Sequence[str]) -> None:
         """Remove objects, a thousand in a request where the store can; one that is not there is no error."""
@@ -206,7 +209,8 @@ class Folder:
 
     def _find(self, prefix: str) -> dict[str, dict[str, Any]]:
         with explaining(f"cannot list {self.address(prefix)}"):
-            infos = self._files.find(self._full(prefix).rstrip("/"), detail=True)
+            path = self._full(prefix).rstrip("/")
+            infos = dict(walk(path)) if self.is_local else self._files.find(path, detail=True)
 
         start = len(self._path) + 1
         # s3fs gives the prefix itself, as a folder, when the first object below it appears while it looks.

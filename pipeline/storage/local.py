@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pipeline.storage.store import Leftover
 
@@ -86,6 +87,36 @@ class BesideTarget:
         """Remove the temporary name."""
         self._file.close()
         self._temporary.unlink(missing_ok=True)
+
+
+def walk(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every file below a folder, or itself, as fsspec describes one; links are followed.
+
+    What goes while it looks is left out. A folder that may not be read is an error: fsspec would take it for an
+    empty one, and nothing may be answered or removed on the strength of such a listing.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:
+        yield path, _described(Path(path).stat())
+        return
+
+    for entry in entries:
+        if entry.is_dir():
+            yield from walk(entry.path)
+            continue
+        with suppress(FileNotFoundError):
+            status = entry.stat()
+            yield entry.path, _described(status)
+
+
+def _described(status: os.stat_result) -> dict[str, Any]:
+    return {"type": "file", "size": status.st_size, "mtime": status.st_mtime}
 
 
 def prune(path: str) -> None:

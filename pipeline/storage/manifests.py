@@ -8,6 +8,7 @@ _meta/run=counting-3fa9c1d2/dump/model=lstm-1x10-seed0/checkpoint=2000/plan.json
 """
 
 import json
+import re
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.probe import check_writable
@@ -17,6 +18,7 @@ from schemas.errors import StorageError, UsageError
 from schemas.manifest import Manifest, Plan, Record, RunRecord
 
 LAKE = "_meta/lake.json"
+NUMBERED = re.compile(r"\d{5,}\.json")  # a record or a lease
 RUN, PLAN, MANIFEST = "run.json", "plan.json", "manifest.json"
 
 
@@ -104,18 +106,22 @@ class Journal:
 
     def done(self, unit: str) -> set[int]:
         """The numbers of a unit's finished pieces."""
-        start = f"{unit_folder(self._run, self._stage, unit)}/records/"
-        return {int(path[len(start) : -len(".json")]) for path in self._paths if path.startswith(start)}
+        return {int(name[: -len(".json")]) for name in self._recorded(unit).values()}
 
     def records(self, unit: str) -> list[Record]:
         """What a unit's finished pieces have written."""
-        start = f"{unit_folder(self._run, self._stage, unit)}/records/"
-        return self._read(Record, [path for path in self._paths if path.startswith(start)])
+        return self._read(Record, list(self._recorded(unit)))
 
     def states(self, unit: str) -> list[str]:
         """The paths of the states that a unit's pieces would resume from."""
         start = f"{unit_folder(self._run, self._stage, unit)}/resume/"
         return [path for path in self._paths if path.startswith(start)]
+
+    def _recorded(self, unit: str) -> dict[str, str]:
+        """The paths of a unit's records, each with its name. An editor or a system may have left files beside."""
+        start = f"{unit_folder(self._run, self._stage, unit)}/records/"
+        names = {path: path.removeprefix(start) for path in self._paths if path.startswith(start)}
+        return {path: name for path, name in names.items() if NUMBERED.fullmatch(name)}
 
     def _documents(self, kind: type[Document], name: str) -> list[Document]:
         return self._read(kind, [path for path in self._paths if path.endswith(f"/{name}")])

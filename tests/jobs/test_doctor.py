@@ -26,6 +26,7 @@ from pipeline.storage import s3
 from pipeline.storage.folder import Folder
 from schemas.errors import UsageError
 from tests.jobs.head import ray_head
+from tests.nobody import as_nobody
 from tests.ports import free_port
 from tests.s3 import BUCKET, KEYS
 
@@ -204,19 +205,6 @@ def test_a_folder_that_is_read_only() -> None:
     assert found.state == "fail"
     assert f"the root {name}/lake cannot be written: access is denied ([Errno 13] Permission denied" in found.text
     assert found.remedy == "choose another --root"
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """For root, who may write anywhere."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
 
 
 def test_an_engine_that_is_not_there(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,15 @@ def test_a_damaged_lease_is_watched_as_a_strangers(lake: Folder) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["._00007.json", "00007.json~", ".DS_Store", "notes.json"])
+def test_a_file_of_others_is_no_lease(lake: Folder, name: str) -> None:
+    lake.create(f"_meta/run={RUN}/lease/{name}", b"[]")
+    assert not is_held(lake, RUN)
+    with Lease(lake, RUN):
+        assert is_held(lake, RUN)
+    assert lake.list() == [f"_meta/run={RUN}/lease/{name}"]
+
+
 def test_only_a_process_of_this_machine_is_known_to_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = lease_module._this_process()
     assert not lease_module._has_ended(mine)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import pytest
 from pipeline.storage.folder import Folder
 from pipeline.storage.probe import check_writable
 from schemas.errors import StorageError, UsageError
+from tests.nobody import as_nobody
 from tests.s3 import BUCKET, s3_environment
 
 
@@ -112,6 +114,36 @@ class TestLocalBucket(FolderContract):
     def folder(self, localbucket: str) -> Iterator[Folder]:
         with s3_environment(localbucket):
             yield Folder(f"s3://{BUCKET}/{uuid.uuid4().hex}")
+
+
+@pytest.mark.parametrize("shut", ["lake", "lake/a", "lake/a/b"])
+def test_a_listing_is_whole_or_an_error(shut: str) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o755)
+        folder = Folder(f"{home}/lake")
+        folder.create("a/b/deep", b"1")
+        folder.create("c", b"2")
+        place = Path(home, shut)
+        place.chmod(0o000)
+        with as_nobody():
+            for look in (folder.list, folder.sizes, folder.versions):
+                with pytest.raises(StorageError, match=r"cannot list \S*/lake/: access is denied"):
+                    look()
+            with pytest.raises(StorageError, match="access is denied"):
+                folder.remove("a")
+        place.chmod(0o755)
+        assert folder.list() == ["a/b/deep", "c"]
+
+
+def test_links_are_followed_and_those_to_nothing_left_out(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "one").write_bytes(b"11")
+    folder = Folder(str(tmp_path / "lake"))
+    folder.create("a/two", b"2")
+    (tmp_path / "lake" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "lake" / "a" / "lost").symlink_to(tmp_path / "nowhere")
+    assert folder.sizes() == {"a/two": 1, "linked/one": 2}
+    assert folder.list("a/two") == ["a/two"]
 
 
 def test_an_unknown_scheme_is_an_error_of_use() -> None:

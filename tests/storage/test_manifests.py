@@ -135,3 +135,14 @@ def test_a_journal_names_the_damaged_document(folder: Folder) -> None:
         StorageError, match=rf"records/00004\.json is damaged .*{RUN}: type --replace dump to make"
     ):
         Journal(folder, RUN, "dump").records(UNIT)
+
+
+@pytest.mark.parametrize(
+    "name", [".DS_Store", "._00000.json", "00000.json~", ".#00001.json", "1.json", "Thumbs.db"]
+)
+def test_files_of_others_beside_records_are_left_out(folder: Folder, name: str) -> None:
+    folder.create(record_path(RUN, "dump", UNIT, 3), seal(record(3)))
+    folder.create(f"{unit_folder(RUN, 'dump', UNIT)}/records/{name}", b"not ours")
+    journal = Journal(folder, RUN, "dump")
+    assert journal.done(UNIT) == {3}
+    assert journal.records(UNIT) == [record(3)]
