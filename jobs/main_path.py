@@ -7,10 +7,10 @@ from jobs.driver.lease import Lease
 from jobs.driver.publish import publish, replace_stage
 from jobs.driver.stage import Stage
 from jobs.run.context import Run
-from jobs.run.opening import begin_run
+from jobs.run.opening import note_run
 from jobs.runners.base import Runner
 from jobs.stages import annotate, dump, extrapolate, generate, sample, score, train
-from pipeline.storage.manifests import check_lake
+from pipeline.storage.manifests import check_lake, prepare_lake
 from schemas.errors import UsageError
 
 STAGES: tuple[Stage[Any], ...] = (
@@ -43,17 +43,17 @@ def run_stages(
             f"--replace {replace} makes it again, so it must be among the stages to do: {', '.join(only)}"
         )
 
-    if "generate" in only:
-        begin_run(run)
-    else:
-        check_lake(run.folder)
+    begins = "generate" in only
+    (prepare_lake if begins else check_lake)(run.folder)
 
     published = 0
     with Lease(run.folder, run.id, tell, wait=wait) as lease:
+        if begins:
+            note_run(run)  # no sooner: a removal that is waited for would take the note along
         for stage in STAGES:
             if stage.name == replace:
                 stage.units(run)  # raises when what it reads is not there: nothing is taken away before that
-                replace_stage(run, replace)
+                replace_stage(run, replace, lease.confirm)
             if stage.name in only:
                 published += publish(run, stage, runner, lease.check)
     return published

@@ -49,11 +49,12 @@ def remove_garbage(folder: Folder, garbage: Garbage, tell: Callable[[str], None]
     """Remove what was found and still may go; give what went."""
     runs = sorted({run for item in garbage.objects if (run := run_of(item.path))})
     held = list(garbage.held)
+    leases: dict[str, Lease] = {}
 
-    with ExitStack() as leases:
+    with ExitStack() as stack:
         for run in runs:
             try:
-                leases.enter_context(Lease(folder, run, tell))
+                leases[run] = stack.enter_context(Lease(folder, run, tell))
             except LeaseError:
                 held.append(run)
 
@@ -61,7 +62,10 @@ def remove_garbage(folder: Folder, garbage: Garbage, tell: Callable[[str], None]
         listing = _listing(folder) if runs else {}
         still = {item.path for item in removable(read_catalog(folder), listing, held)} if runs else set()
         objects = [item for item in garbage.objects if item.path in still]
-        folder.remove_all([item.path for item in objects])
+        for run, lease in leases.items():
+            guarded = folder.guarded(lease.confirm)
+            guarded.remove_all([item.path for item in objects if run_of(item.path) == run])
+        folder.remove_all([item.path for item in objects if not run_of(item.path)])
 
     for leftover in garbage.leftovers:
         folder.discard(leftover)

@@ -45,12 +45,13 @@ def removal_order(paths: Iterable[str], run: str) -> list[list[str]]:
 
 
 def remove_run(folder: Folder, run: str, tell: Callable[[str], None]) -> dict[str, int]:
-    """Remove all that a run holds; give what it was. Raises LeaseError while a driver works on it."""
+    """Remove all that a run holds; give what it was. Raises LeaseError when a driver works on it, or begins to."""
     try:
-        with Lease(folder, run, tell):
+        with Lease(folder, run, tell) as lease:
             objects = run_objects(folder, run)
+            guarded = folder.guarded(lease.confirm)
             for batch in removal_order(objects, run):
-                folder.remove_all(batch)
+                guarded.remove_all(batch)
     except LeaseError as error:
         raise LeaseError(str(error).removesuffix(", or add --wait") + "; then type this again") from None
     for place in run_places(run):

@@ -74,6 +74,11 @@ class Lease:
         if self._lost:
             raise LeaseError(self._lost)
 
+    def confirm(self) -> None:
+        """The same, but look now: before something that cannot be undone."""
+        self._look()
+        self.check()
+
     def _take(self) -> bool:
         numbers = self._numbers()
         last = max(numbers, default=0)
@@ -117,10 +122,14 @@ class Lease:
         while not self._stop.wait(self._beat):
             count += 1
             with suppress(StorageError):  # the store may be away for a while; the next beat tells
-                if max(self._numbers(), default=0) != self._number:
-                    self._lost = f"another driver has taken {self._run} over; what this one finished is kept"
+                self._look()
+                if self._lost:
                     return
                 self._pulse(count)
+
+    def _look(self) -> None:
+        if max(self._numbers(), default=0) != self._number:
+            self._lost = f"another driver has taken {self._run} over; what this one finished is kept"
 
     def _pulse(self, count: int) -> None:
         self._folder.replace(f"{self._place}/{self._holder}.beat", str(count).encode())

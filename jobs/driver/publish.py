@@ -84,9 +84,15 @@ def work_call(work: Work[Any], call: Call) -> None:
         piece.run.folder.create(path, seal(record))
 
 
-def replace_stage(run: Run, stage: str) -> None:
-    """Forget what a stage and its readers have published for a run. Manifests go first: what they list follows."""
-    folder = run.folder
+def replace_stage(run: Run, stage: str, check: Callable[[], None] = lambda: None) -> None:
+    """Forget what a stage and its readers have published for a run. Manifests go first: what they list follows.
+
+    Args:
+        run: the run.
+        stage: the stage's name.
+        check: raises when another driver has taken the run over, and nothing more of it may be removed.
+    """
+    folder = run.folder.guarded(check)
     stages = stage_and_readers(stage)
     for name in stages:
         for path in folder.list(f"_meta/run={run.id}/{name}"):

@@ -11,7 +11,7 @@ from jobs.run.tasks import TaskSource
 from jobs.run.texts import TextSource, survey_text
 from pipeline.sampling.write import marks_of
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import prepare_lake, read_run, run_folder
+from pipeline.storage.manifests import read_run, run_folder
 from pipeline.storage.sealed import seal
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
@@ -74,10 +74,9 @@ def checked_run(run: Run, network: Network | None) -> Run:
     return run
 
 
-def begin_run(run: Run) -> None:
-    """Make the lake ready and note the run in it; a note that was damaged is written again."""
+def note_run(run: Run) -> None:
+    """Note the run in its lake; a note that was damaged is written again."""
     folder = run.folder
-    prepare_lake(folder)
     path, note = f"{run_folder(run.id)}/run.json", seal(run.identity.record)
     if folder.create(path, note):
         return

@@ -1,7 +1,8 @@
 """One folder type for local disk, S3 and other object stores. Objects appear whole, once, or not at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from typing import Any, BinaryIO
 
 import fsspec
@@ -19,6 +20,7 @@ _DAY = 86_400.0  # seconds
 _LOCAL, _S3 = ("file", "local"), ("s3", "s3a")
 _ATOMIC = ("gs", "gcs", "abfs", "abfss", "az", "memory")
 _AT_ONCE = 64  # requests under way when many objects are read
+_REMOVED_AT_ONCE = 1000  # objects that S3 removes in one request
 
 
 class Folder:
@@ -46,6 +48,7 @@ class Folder:
             raise UsageError(f"the root {root!r} is no folder or URI that fsspec knows: {error}") from None
 
         self._path = path.rstrip("/")
+        self.before_removal: Callable[[], None] = lambda: None
         self._store = self._store_of(scheme, 1 if seconds else BODY_ATTEMPTS)
 
     def _store_of(self, scheme: str, attempts: int) -> Store:
@@ -164,29 +167,43 @@ class Folder:
         with explaining(f"cannot write {self.address(path)}"):
             self._store.replace(path, data)
 
+    def guarded(self, check: Callable[[], None]) -> "Folder":
+        """The same folder, which checks before each step of a removal that it may go on.
+
+        A driver that was held up may wake in the middle of one, when another has made the objects again.
+
+        Args:
+            check: raises what is to end the removal.
+        """
+        same = copy(self)
+        same.before_removal = check
+        return same
+
     def remove(self, prefix: str) -> None:
         """Remove an object, or everything below a prefix."""
-        if not self.is_local:
-            self.remove_all(self.list(prefix))
-            return
-        with suppress(FileNotFoundError), explaining(f"cannot remove {self.address(prefix)}"):
-            self._files.rm(self._full(prefix), recursive=True)
+        self.remove_all(self.list(prefix))
+        self.prune(prefix)
 
     def remove_all(self, paths: Sequence[str]) -> None:
         """Remove objects, a thousand in a request where the store can; one that is not there is no error."""
-        full = [self._full(path) for path in paths]
-        with explaining(f"cannot remove objects of {self.root}"):
-            try:
-                if full and self.s3:
-                    self._files.rm(full)
-                    return
-            except OSError as error:
-                if status_of(error) != 501:  # the store knows no removal of many
-                    raise
+        step = _REMOVED_AT_ONCE if self.s3 else 1
+        for start in range(0, len(paths), step):
+            self.before_removal()
+            with explaining(f"cannot remove objects of {self.root}"):
+                self._remove([self._full(path) for path in paths[start : start + step]])
 
-            for name in full:
-                with suppress(FileNotFoundError):
-                    self._files.rm_file(name)
+    def _remove(self, full: Sequence[str]) -> None:
+        try:
+            if self.s3:
+                self._files.rm(list(full))
+                return
+        except OSError as error:
+            if status_of(error) != 501:  # the store knows no removal of many
+                raise
+
+        for name in full:
+            with suppress(FileNotFoundError):
+                self._files.rm_file(name)
 
     def prune(self, prefix: str) -> None:
         """Remove folders below a prefix, and itself, that hold nothing. Only disks have such."""

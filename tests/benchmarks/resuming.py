@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from jobs.driver.publish import publish
 from jobs.driver.stage import Piece, Stage, Unit, each
 from jobs.run.context import Run
-from jobs.run.opening import begin_run, open_run
+from jobs.run.opening import note_run, open_run
 from jobs.runners.local import LocalRunner
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import record_path, unit_folder
+from pipeline.storage.manifests import prepare_lake, record_path, unit_folder
 from pipeline.storage.sealed import seal
 from pipeline.storage.shards import write_shard
 from schemas.manifest import Record, StoredObject
@@ -99,7 +99,8 @@ def _finished(root: str, shards: int) -> tuple[Run, Stage[Number]]:
     """A run that has all of a stage's shards and records, put there without care, and no manifest."""
     experiment = parse_experiment({"name": "resuming", "task": {"name": "counting", "maximum": 4}}, "resuming")
     run = open_run(experiment, root)
-    begin_run(run)
+    prepare_lake(run.folder)
+    note_run(run)
     unit = Unit(WHOLE, {}, [], [Number(piece=index) for index in range(shards)])
 
     def refuse(piece: Piece[Number]) -> list[StoredObject]:

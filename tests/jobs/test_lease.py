@@ -179,6 +179,30 @@ def test_a_damaged_lease_is_watched_as_a_strangers(lake: Folder) -> None:
     ]
 
 
+def test_a_removal_ends_when_another_takes_over(folder: Folder, elsewhere: None) -> None:
+    """In the midst of it: nothing of what the other makes goes."""
+    lost = Lease(folder, RUN)
+    lost._thread = threading.Thread(target=lambda: None)  # it was stopped before it could notice
+    for number in range(5):
+        folder.create(f"data/{number}", b"")
+    steps = 0
+
+    def check() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            folder.create(f"_meta/run={RUN}/lease/00002.json", b"{}")
+        lost.confirm()
+
+    def remove_each() -> None:
+        for number in range(5):
+            folder.guarded(check).remove_all([f"data/{number}"])
+
+    with lost, pytest.raises(LeaseError, match="another driver has taken"):
+        remove_each()
+    assert folder.list("data") == ["data/2", "data/3", "data/4"]
+
+
 @pytest.mark.parametrize("name", ["._00007.json", "00007.json~", ".DS_Store", "notes.json"])
 def test_a_file_of_others_is_no_lease(lake: Folder, name: str) -> None:
     lake.create(f"_meta/run={RUN}/lease/{name}", b"[]")

@@ -16,11 +16,12 @@ from jobs.driver.publish import Call, publish, replace_stage, work_call
 from jobs.driver.stage import Piece, Stage, Unit, each
 from jobs.main_path import STAGES, run_stages
 from jobs.run.context import Run
-from jobs.run.opening import begin_run
+from jobs.run.opening import note_run
 from jobs.run.texts import TextSource
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
 from jobs.runners.ray import RayRunner
+from pipeline.storage.manifests import prepare_lake
 from schemas.errors import PiecesFailedError, StorageError, UsageError
 from schemas.manifest import StoredObject
 from tests.conftest import STAGE_NAMES, digests, do_all, tiny_run
@@ -233,7 +234,8 @@ def test_a_shard_that_has_gone_withholds_the_manifest(tmp_path: Path) -> None:
         Path(run.root, objects[0].path).unlink()
         return objects
 
-    begin_run(run)
+    prepare_lake(run.folder)
+    note_run(run)
     with pytest.raises(StorageError, match=r"part-00000\.parquet has gone: type --replace generate"):
         publish(run, Stage("generate", lambda _: [unit], each(work), measure="sequences"), LocalRunner())
 
@@ -243,7 +245,8 @@ def test_a_stage_by_itself_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no lake at"):
         run_stages(run, LocalRunner(), ["train"])
     assert not Path(run.root).exists()
-    begin_run(run)
+    prepare_lake(run.folder)
+    note_run(run)
     with pytest.raises(UsageError, match=r"has not finished generate \(whole\): type `unrolled generate tiny"):
         run_stages(run, LocalRunner(), ["train"])
     run_stages(run, LocalRunner(), ["generate"])
