@@ -19,7 +19,7 @@ from pipeline.models.checkpoint import bytes_to_tensors, tensors_to_bytes, write
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import unit_folder
 from pipeline.storage.sealed import seal_state, unseal_state
-from pipeline.storage.shards import commit, describe, write_shard
+from pipeline.storage.shards import commit, describe, describe_whole, write_shard
 from pipeline.training.evaluate import Evaluation, evaluate
 from pipeline.training.patience import Patience
 from pipeline.training.share import ALONE, Share, told_by_first
@@ -171,7 +171,7 @@ class _Course:
         objects = []
         if train_step <= self.trainer.train_step:
             path = METRICS.shard_path({"run": run.id, "model": self.spec.name}, index)
-            objects.append(describe(folder, path, METRICS.name))
+            objects.append(describe_whole(folder, path, METRICS.name))
             if is_kept:
                 paths = checkpoint_paths(run, self.spec.name, train_step).values()
                 objects += [describe(folder, path) for path in paths]

@@ -2,6 +2,7 @@
 
     AKIAIOSFODNN7EXAMPLE                        ***
     s3://key:secret@bucket/lake                 s3://***@bucket/lake
+    https://token@example.org/x                 https://***@example.org/x
     …?X-Amz-Signature=0f3c…&X-Amz-Expires=60    …?X-Amz-Signature=***&X-Amz-Expires=60
 
 Nothing of ours holds one by design; this is for what libraries put into their errors and logs.
@@ -43,6 +44,11 @@ _PATTERNS = [
     # scheme://user:password@host. A secret key of AWS may hold slashes; elsewhere 9000/… is a port and a path.
     re.compile(r"(\bs3[an]?://)[^\s/@:'\"]*:[^\s'\"]*(?=@)", re.IGNORECASE),
     re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@:'\"]*:(?!\d{1,5}[/?#])[^\s'\"]*(?=@)", re.IGNORECASE),
+    # scheme://token@host. Short ones are users' names, and Azure's addresses have a container there.
+    re.compile(r"(\bs3[an]?://)[^\s/@:'\"]+(?=@)", re.IGNORECASE),
+    re.compile(
+        rf"(\b(?!abfss?:|wasbs?:)[a-z][a-z0-9+.-]{{0,20}}://)[^\s/@:'\"]{{{SHORTEST},}}(?=@)", re.IGNORECASE
+    ),
     # name=value, name = "value", 'name': 'value'.
     re.compile(rf"({_PAIR}{_IN_QUOTES})[^'\"\n]+", re.IGNORECASE),
     re.compile(rf"({_PAIR}\s*=\s*)(?!None\b){_BARE}+", re.IGNORECASE),

@@ -1,12 +1,13 @@
 """Parquet shards: built in memory, committed in one step, verified when read."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.storage.folder import Folder
+from pipeline.storage.whole import BLANK, DIGEST, is_whole, with_digest
 from schemas.errors import StorageError
 from schemas.fingerprint import sha256
 from schemas.manifest import StoredObject
@@ -62,9 +63,9 @@ def write_shard(
     ) as writer:
         for rows in row_groups:
             writer.write_table(rows, row_group_size=max(1, len(rows)))
-        writer.add_key_value_metadata({PLAN: plan})
+        writer.add_key_value_metadata({PLAN: plan, DIGEST: BLANK})
 
-    data = buffer.getvalue().to_pybytes()
+    data = with_digest(buffer.getvalue().to_pybytes(), hashlib.sha256())
     rows = pq.read_metadata(pa.BufferReader(data)).num_rows
     path = table.shard_path(partition, index)
     shard = StoredObject(path=path, table=table.name, rows=rows, bytes=len(data), sha256=sha256(data))
@@ -72,12 +73,32 @@ def write_shard(
 
 
 def first_of_plan(folder: Folder, shard: StoredObject, plan: str) -> StoredObject:
-    """The shard that lies where a later writer's would. Raises StorageError when it is of another plan."""
-    if _metadata(folder, shard.path).metadata.get(PLAN.encode()) != plan.encode():
+    """The shard that lies where a later writer's would.
+
+    Raises:
+        StorageError: it is of another plan, or not what its writer wrote.
+    """
+    data = folder.read(shard.path)
+    found = _whole(folder, shard.path, data, shard.table)
+    if _parsed(folder, shard.path, data).metadata.get(PLAN.encode()) != plan.encode():
         raise StorageError(
             f"{folder.address(shard.path)} was written under another plan: type --replace {stage_of(shard.path)}"
         )
-    return describe(folder, shard.path, shard.table)
+    return found
+
+
+def describe_whole(folder: Folder, path: str, table: str) -> StoredObject:
+    """A shard of an attempt that left no record. Raises StorageError when it is not what its writer wrote."""
+    return _whole(folder, path, folder.read(path), table)
+
+
+def _whole(folder: Folder, path: str, data: bytes, table: str | None) -> StoredObject:
+    if not is_whole(data):
+        raise StorageError(
+            f"{folder.address(path)} is damaged (its digest does not match): remove that file alone, "
+            "and type the command again"
+        )
+    return _description(folder, path, data, table)
 
 
 def commit(folder: Folder, path: str, data: bytes) -> StoredObject:
@@ -114,14 +135,9 @@ def row_counts(folder: Folder, sizes: Mapping[str, int]) -> Iterator[tuple[str, 
             yield path, _parsed(folder, path, tail).num_rows
 
 
-def _metadata(folder: Folder, path: str) -> pq.FileMetaData:
-    with folder.open(path) as file:
-        return _parsed(folder, path, file)
-
-
-def _parsed(folder: Folder, path: str, file: BinaryIO | bytes) -> pq.FileMetaData:
+def _parsed(folder: Folder, path: str, data: bytes) -> pq.FileMetaData:
     try:
-        return pq.read_metadata(pa.BufferReader(file) if isinstance(file, bytes) else file)
+        return pq.read_metadata(pa.BufferReader(data))
     except (pa.ArrowInvalid, OSError) as error:
         raise StorageError(f"{folder.address(path)} is not a whole Parquet file: {error}") from None
 

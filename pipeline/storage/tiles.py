@@ -16,6 +16,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.pages import FLOAT, INT32, Chunk, float_chunk, integer_chunk, null_chunk
 from pipeline.storage.shards import PLAN, first_of_plan
 from pipeline.storage.thrift import Struct
+from pipeline.storage.whole import BLANK, DIGEST, with_digest
 from schemas.manifest import StoredObject
 from schemas.table import Table
 from schemas.tile import Steps, Tile
@@ -109,7 +110,7 @@ class TileWriter:
 
     def _commit(self) -> StoredObject:
         footer = self._footer()
-        self._write(footer + len(footer).to_bytes(4, "little") + _MAGIC)
+        self._write(with_digest(footer + len(footer).to_bytes(4, "little") + _MAGIC, self._digest))
         shard = StoredObject(
             path=self._path,
             table=self._table.name,
@@ -128,9 +129,10 @@ class TileWriter:
             for field in fields
         ]
         plan = Struct().binary(1, PLAN.encode()).binary(2, self._plan.encode())
+        digest = Struct().binary(1, DIGEST.encode()).binary(2, BLANK.encode())
         order = Struct().struct(1, Struct())  # TypeDefinedOrder: without it readers leave the bounds aside
         footer = Struct().i32(1, 2).structs(2, schema).i64(3, self._rows).structs(4, self._groups)
-        footer.structs(5, [plan]).binary(6, b"unrolled version 1 (build 1)").structs(7, [order] * len(fields))
+        footer.structs(5, [plan, digest]).binary(6, b"unrolled version 1 (build 1)").structs(7, [order] * len(fields))
         return footer.whole()
 
     def _write(self, data: bytes) -> None:

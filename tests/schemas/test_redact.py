@@ -21,6 +21,9 @@ secrets = st.text(BASE64, min_size=40, max_size=40)
 SECRET_FORMS = [
     "s3://{key}:{secret}@bucket/lake",
     "https://user:{secret}@example.org/x?y=1",
+    "s3://{quoted}@bucket/lake",
+    "https://{quoted}@example.org/x?y=1",
+    "git+https://{quoted}@example.org:8443/x.git",
     "https://b.s3.amazonaws.com/o?X-Amz-Credential={key}%2F20261101&X-Amz-Expires=60&X-Amz-Signature={secret}",
     "GET /o?X-Amz-Security-Token={quoted}&X-Amz-Date=20261101T000000Z",
     "Authorization: AWS4-HMAC-SHA256 Credential={key}/20261101/s3, SignedHeaders=host, Signature={secret}",
@@ -82,6 +85,7 @@ def test_ordinary_text_is_unchanged(run: str, digest: str, table: str, n: int) -
         f"s3://bucket/lake/{table}/run={run}/model=lstm-1x10-seed0/checkpoint={n}/part-{n:05d}.parquet",
         f"./lake/_meta/run={run}/dump/records/{n:05d}.json has changed (its digest is {digest})",
         f"http://127.0.0.1:9000/bucket/{run}@{digest} and ray://10.0.0.{n % 256}:10001",
+        f"abfss://container-of-lakes@account.dfs.core.windows.net/{run}, s3://bucket/{run}@{digest}",
         f"ssh://git@example.org/{run}.git, someone@example.org: {digest}",
         f"select token, char from {table} as a join steps as s on a.token=s.token where token={n}",
         f"{run} already has dump with other settings (dump.signals was 'all', now {n}): type --replace dump",

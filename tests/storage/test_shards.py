@@ -14,6 +14,7 @@ from pipeline.storage.shards import (
     commit,
     count_rows,
     describe,
+    describe_whole,
     read_shards,
     read_verified,
     row_counts,
@@ -91,6 +92,25 @@ def test_a_shard_of_another_plan_is_never_taken_for_ones_own(folder: Folder) -> 
         StorageError, match=r"part-00000\.parquet was written under another plan: type --replace dump$"
     ):
         write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(10, 1)], "plan2")
+
+
+@pytest.mark.parametrize("place", ["start", "values", "statistics", "plan", "digest", "length", "end"])
+def test_what_has_rotted_is_not_adopted(folder: Folder, tmp_path: Path, place: str) -> None:
+    """Between a shard and its record, when nothing else tells its digest."""
+    stored = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(100)], "plan1")
+    path = tmp_path / stored.path
+    data = bytearray(path.read_bytes())
+    places = {"start": 1, "values": 700, "length": -7, "end": -1}
+    places |= {"plan": data.index(b"plan1"), "digest": data.index(b"unrolled.sha256") + 40}
+    data[places.get(place, len(data) - 1500)] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match=rf"{path} is damaged .*: remove that file alone, and type the command"):
+        write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(100)], "plan1")
+    with pytest.raises(StorageError, match="is damaged"):
+        describe_whole(folder, stored.path, "activations")
+    path.unlink()
+    assert write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(100)], "plan1") == stored
+    assert describe_whole(folder, stored.path, "activations") == stored
 
 
 def test_changed_bytes_stop_with_their_name(folder: Folder, tmp_path: Path) -> None:
