@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from schemas.table import RUN, SEQUENCE, SPLIT, STEP, TOKEN, Column, Table
 
-COMPRESSED = (".gz", ".bz2", ".xz")  # what a file's name ends with when it is read as what it holds
+# What a file's name ends with, in any case, when it is read as what it holds.
+COMPRESSED = (".gz", ".bz2", ".xz", ".lzma", ".zst")
 SPLITS = ("train", "valid", "probe")
 
 
@@ -27,7 +28,7 @@ class Document(NamedTuple):
 def suffix_of(name: str) -> str:
     """The suffix of the file that a document lies in: ".py" of "a.py", "a.py:12" (a line of it) and "a.py.gz"."""
     path = PurePosixPath(re.sub(r":\d+$", "", name))
-    return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    return PurePosixPath(path.stem).suffix if path.suffix.lower() in COMPRESSED else path.suffix
 
 
 STEPS = Table(

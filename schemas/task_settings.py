@@ -1,8 +1,9 @@
 """The `[task]` section: one class a task, every field with its meaning."""
 
+import codecs
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 
 class Settings(BaseModel):
@@ -47,16 +48,39 @@ class TextSettings(Settings):
     files: list[str] = Field(
         min_length=1,
         description="paths, folders, globs, fsspec URIs or archives (.tar.gz, .zip); {stdlib} is Python's own "
-        "library",
+        "library; archives in folders and in archives are opened if task.include names them",
     )
     include: list[str] = Field(
         ["*"], description="in folders, globs and archives, keep files whose name or path matches one of these"
     )
     exclude: list[str] = Field([], description="then drop files whose name or path matches one of these")
-    documents: Literal["file", "line", "jsonl", "csv"] = Field(
-        "file", description="what a document is: a whole file, each of its lines, or each of its rows"
+    documents: Literal["file", "line", "jsonl", "json", "csv"] = Field(
+        "file",
+        description="what a document is: a whole file, each of its lines, or each of its rows (json: a file is "
+        "one list of records)",
     )
-    column: str = Field("text", description="for jsonl and csv: the field that holds the text")
+    column: str = Field(
+        "text",
+        description="for json, jsonl and csv: the field that holds the text; for JSON a path of keys too, as "
+        "tweet.full_text",
+    )
+    delimiter: str | None = Field(
+        None, description="for csv: the character between fields; null: a tab in .tsv files, else a comma"
+    )
+    quote: str | None = Field(
+        None,
+        description='for csv: the character around fields, "": there is none; null: ", and where tabs delimit, a '
+        "field that begins with one is refused until this says what it means",
+    )
+    escape: str | None = Field(
+        None,
+        description='for csv: the character before one that is meant as such, as MySQL writes \\, "": there is '
+        "none; null: none, and a backslash before a delimiter, a quote or a line end is refused until this says "
+        "what it means",
+    )
+    encoding: str = Field(
+        "utf-8", description="how files are encoded that do not begin with a byte order mark, which tells it"
+    )
     maximum_characters: int = Field(0, ge=0, description="stop reading documents after this many; 0: read all")
     maximum_document: PositiveInt = Field(20_000_000, description="largest document allowed, in bytes")
     window: int = Field(
@@ -64,7 +88,8 @@ class TextSettings(Settings):
     )
     not_utf8: Literal["error", "replace", "skip"] = Field(
         "error",
-        description="what to do with a document that is not UTF-8, or that holds zero bytes as binary files do",
+        description="what to do with a document that is not UTF-8 (or task.encoding), or that holds zero bytes as "
+        "binary files do",
     )
     not_ascii: Literal["keep", "replace", "skip"] = Field(
         "keep",
@@ -98,6 +123,26 @@ class TextSettings(Settings):
         if self.window == 1:
             raise ValueError("task.window is 0 or at least 2: one character has no next one to learn")
         return self
+
+    @model_validator(mode="after")
+    def _marks_of_csv_differ(self) -> Self:
+        for name, least in (("delimiter", 1), ("quote", 0), ("escape", 0)):
+            mark = getattr(self, name)
+            if mark is not None and (not least <= len(mark) <= 1 or mark in ("\r", "\n", "\0")):
+                raise ValueError(f"task.{name} is one character{'' if least else ', or empty'}, not {mark!r}")
+        marks = [mark for mark in (self.delimiter, self.quote, self.escape) if mark]
+        if len(set(marks)) < len(marks):
+            raise ValueError("task.delimiter, task.quote and task.escape are different characters")
+        return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, name: str) -> str:
+        try:
+            b"aa".decode(name, "replace")  # refuses what is none of text, as hex
+        except (LookupError, UnicodeError):
+            raise ValueError(f"{name!r} is no encoding that Python knows, as utf-16, latin-1 or gb18030") from None
+        return codecs.lookup(name).name
 
 
 class SyntheticTweetsSettings(Settings):

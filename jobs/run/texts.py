@@ -184,4 +184,4 @@ def _read(settings: TextSettings, start: int, stop: int | None) -> Iterator[tupl
         raise UsageError(f"the corpus is empty: no file matches {settings.choice}")
     for place, source in enumerate(sources[start:stop], start):
         for document in read_documents(source, settings):
-            yield place, cleaned(document, settings)
+            yield place, document if isinstance(document, str) else cleaned(document, settings)

@@ -6,6 +6,7 @@ from schemas.corpus import Document
 from schemas.errors import UsageError
 from schemas.task_settings import TextSettings
 
+_UTF16 = ("utf-16-be", "utf-16-le")  # by the place of the zero in each pair of bytes, for most letters
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 # Halves of a surrogate pair, which JSON may hold alone; those that stand for bytes that are not UTF-8 excepted.
 _HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -23,9 +24,9 @@ def cleaned(document: Document, settings: TextSettings) -> Document | str:
     text = document.text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")  # a mark of UTF-8 at a file's start
     if not _is_text(text):
         if settings.not_utf8 == "skip":
-            return "not UTF-8"
+            return f"not {_called(settings)}"
         if settings.not_utf8 == "error":
-            raise UsageError(_not_text(document))
+            raise UsageError(_not_text(document, settings))
         text = _HALVES.sub(UNKNOWN, text)
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", UNKNOWN)
 
@@ -52,12 +53,21 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _not_text(document: Document) -> str:
+def _called(settings: TextSettings) -> str:
+    return settings.encoding.upper()
+
+
+def _not_text(document: Document, settings: TextSettings) -> str:
+    advice = 'set task.not_utf8 = "replace" or "skip", or exclude it'
     try:
         before = document.text.encode()
     except UnicodeEncodeError as error:
         place = len(document.text[: error.start].encode())
-        what = f"is not UTF-8 (byte {place})"
-    else:
-        what = f"is binary (a zero byte at {before.index(0)})"
-    return f'{document.name} {what}: set task.not_utf8 = "replace" or "skip", or exclude it'
+        where = f"byte {place}" if _called(settings) == "UTF-8" else f"after {error.start} characters"
+        return f"{document.name} is not {_called(settings)} ({where}): {advice}, or set task.encoding"
+    halves = [document.text[side:1000:2] for side in (0, 1)]
+    likely = next(
+        (name for name, half in zip(_UTF16, halves, strict=True) if half.count("\0") > len(half) / 2), ""
+    )
+    hint = f'perhaps it is {likely}: set task.encoding = "{likely}"; else ' if likely else ""
+    return f"{document.name} is binary (a zero byte at {before.index(0)}): {hint}{advice}"

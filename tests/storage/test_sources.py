@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import os
+import socket
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,10 +11,10 @@ import fsspec
 import pytest
 
 from pipeline.storage.folder import Folder
-from pipeline.storage.sources import find_sources, read_documents
-from schemas.corpus import Document
+from pipeline.storage.sources import find_sources
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 from schemas.task_settings import TextSettings
+from tests.storage.reading import documents, left_out, settings, texts
 
 
 @pytest.fixture
@@ -26,20 +27,8 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings(*patterns: object, **others: object) -> TextSettings:
-    return TextSettings.model_validate({"name": "text", "files": [str(p) for p in patterns], **others})
-
-
-def documents(found: TextSettings) -> list[Document]:
-    return [document for source in find_sources(found) for document in read_documents(source, found)]
-
-
-def names(found: TextSettings) -> list[str]:
-    return [Path(document.name).name for document in documents(found)]
-
-
-def texts(found: TextSettings) -> list[str]:
-    return [document.text for document in documents(found)]
+def names(text: TextSettings) -> list[str]:
+    return [Path(document.name).name for document in documents(text)]
 
 
 def test_files_come_in_the_order_of_their_names_and_once(files: Path) -> None:
@@ -176,6 +165,94 @@ def test_any_uri_that_fsspec_knows(files: Path) -> None:
         documents(settings("gopher://corpus/*.py"))
     with pytest.raises(UsageError, match=r"task\.files: there is no .*none\.py"):
         documents(settings(files / "none.py"))
+
+
+def test_names_are_taken_as_they_are(files: Path) -> None:
+    """With what fsspec takes for a chain of file systems, brackets, and bytes that are not UTF-8."""
+    (files / "man").mkdir()
+    odd = [b"File::Spec.3pm", b"a:b::c", b"caf\xe9.txt", b"[x]*?.txt", b"line\nend.txt", b"simplecache::s3"]
+    for number, name in enumerate(odd):
+        Path(os.fsdecode(bytes(files / "man") + b"/" + name)).write_text(f"{number}\n")
+    found = documents(settings(files / "man"))
+    assert sorted(document.text for document in found) == [f"{n}\n" for n in range(6)]
+    assert "caf\\xe9.txt" in {document.name for document in found}
+    assert texts(settings(files / "man" / "File::Spec.3pm")) == ["0\n"]
+    assert texts(settings(files / "man" / "*::*.3pm")) == ["0\n"]
+    assert texts(settings(f"file://{files}/man/a:b::c")) == ["1\n"]
+    fsspec.filesystem("memory").pipe("/man/File::Spec.3pm", b"there\n")
+    assert texts(settings("memory://man")) == ["there\n"]
+
+
+def test_what_is_no_regular_file_is_left_out_and_told(files: Path) -> None:
+    """Never opened: a pipe would be waited for without end."""
+    os.mkfifo(files / "pipe")
+    socket.socket(socket.AF_UNIX).bind(str(files / "s"))
+    (files / ".#a.py").symlink_to("ann@host.1234:5678")
+    (files / "round").symlink_to("round")
+    expected = ["a.py", "b.py", "c.py", "notes.txt"]
+    for pattern in (files, files / "**"):
+        assert names(settings(pattern)) == expected
+        told = sorted(left_out(settings(pattern)))
+        assert told == ["linked to nowhere", "linked to nowhere", "not a regular file", "not a regular file"]
+    assert left_out(settings(files / "*.py")) == ["linked to nowhere"]
+    assert left_out(settings(files, include=["*.txt"])) == []
+    with pytest.raises(UsageError, match=r"task\.files: .*pipe is not a regular file"):
+        documents(settings(files / "pipe"))
+    with pytest.raises(UsageError, match=r"task\.files: .*#a\.py is linked to nowhere"):
+        documents(settings(files / ".#a.py"))
+    with pytest.raises(UsageError, match=r"/dev/null is not a regular file"):
+        documents(settings("/dev/null"))
+
+
+def test_links_are_followed_to_files_once_and_to_folders_never(files: Path) -> None:
+    (files / "self").symlink_to(".")
+    (files / "folder.py" / "up").symlink_to("../folder.py")
+    (files / "0.py").symlink_to("b.py")
+    (files / "far.txt").symlink_to(files / "far")
+    (files / "far2.txt").symlink_to(files / "far.txt")
+    (files / "far").write_text("far\n")
+    found = settings(files, exclude=["far"], duplicates="keep")
+    assert names(found) == ["a.py", "b.py", "far.txt", "c.py", "notes.txt"]
+    told = ["linked to a file that is read"] * 2 + ["linked to a folder"] * 2
+    assert sorted(left_out(found)) == told
+    assert names(settings(files / "self" / "*.txt", exclude=["far*"])) == ["notes.txt"]
+    assert names(settings(files / "0.py")) == ["0.py"]
+    assert "linked to a folder" in left_out(settings(files, include=["*.md"]))  # for it may hold some
+    assert left_out(settings(files, include=["*.md"], exclude=["self", "up"])) == []
+
+
+def test_what_is_left_out_moves_no_source(files: Path) -> None:
+    """Where a document lies is a part of the run's id; a lock that comes and goes is not."""
+    before = find_sources(settings(files))
+    (files / ".#a.py").symlink_to("ann@host.1234:5678")
+    os.mkfifo(files / "a.pipe")
+    assert find_sources(settings(files))[: len(before)] == before
+
+
+def test_a_glob_goes_no_deeper_than_it_says(files: Path) -> None:
+    assert names(settings(files / "*" / "*.py")) == ["c.py"]
+    assert names(settings(files / "**" / "*.py")) == ["a.py", "b.py", "c.py"]
+    assert names(settings(files / "folder.p[xyz]" / "?.py")) == ["c.py"]
+    assert names(settings(files / "f*")) == []
+    with pytest.raises(UsageError, match=r"there is no .*nowhere/a\.py"):
+        documents(settings(files / "nowhere" / "a.py"))
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that lies in a folder; os.walk and fsspec leave it out without a word."""
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if path.endswith("folder.py"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for pattern in (files, files / "**" / "*.py", files / "*" / "*.py"):
+        with pytest.raises(StorageError, match=r"cannot list .*/folder\.py/: access is denied"):
+            documents(settings(pattern))
+    assert names(settings(files / "*.py")) == ["a.py", "b.py"]
+    assert names(settings(files, exclude=["*/folder.py/*"])) == ["a.py", "b.py", "notes.txt"]
 
 
 def test_python_itself_is_at_hand() -> None:
