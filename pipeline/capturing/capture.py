@@ -176,7 +176,7 @@ class Capture:
             hx = self._states.get(path)
 
         with torch.no_grad():
-            run = unroll_module(module, read_recurrent(module), input, hx)
+            run = unroll_module(read_recurrent(module), input, hx)
         self._states[path] = run.state
         self.calls[-1].setdefault(path, LayerSignals()).runs.append(run)
 

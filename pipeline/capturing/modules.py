@@ -18,12 +18,18 @@ KNOWN = "nn.LSTM, nn.GRU, nn.RNN, their Cell forms and unrolled's own layers"
 class Recurrent:
     """A recurrent module, read."""
 
+    name: str  # of its class
     cell: str
     nonlinearity: str
     weights: list[list[Weights]]  # by layer and direction
+    features: int  # of a step of its inputs
     neurons: int
+    width: int  # of its hidden state: that of the projection, if it has one
     batch_first: bool
-    is_step: bool  # a Cell form: one call is one step
+    is_step: bool = False  # a Cell form: one call is one step
+    takes_packed: bool = False
+    takes_single: bool = True  # also one sequence, or step, without a batch
+    takes_tuple: bool = False  # also a state of one part as a tuple of one
 
 
 def find_recurrent(module: nn.Module) -> dict[str, nn.Module]:
@@ -51,10 +57,22 @@ def check_mode(path: str, module: nn.Module) -> None:
     """Raise UsageError when a module would not compute what its weights say: dropout, or autocast."""
     if isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1 and module.training:
         raise UsageError(f"{path} drops activations at random between its layers: call .eval() on the model first")
-    if torch.is_autocast_enabled(next(module.parameters()).device.type):
+    device = next(iter(_tensors(module).values())).device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         raise UsageError(
             f"{path} would run under autocast, whose precision is another network's: leave the autocast block"
         )
+
+
+def check_weight(name: str, values: Tensor) -> None:
+    """Raise UsageError for a weight of another precision than our kernels have, or without values."""
+    if values.dtype not in (torch.float32, torch.float64):
+        raise UsageError(
+            f"{name} is {str(values.dtype).removeprefix('torch.')}: convert the model with .float() first; gates "
+            "of a lower precision are another network's"
+        )
+    if values.is_meta:
+        raise UsageError(f"{name} is on the meta device, which holds no values: load the weights first")
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
@@ -81,12 +99,14 @@ def check_free(modules: dict[str, nn.Module]) -> None:
 def read_recurrent(module: nn.Module) -> Recurrent:
     """A module that `find_recurrent` gave, with its weights as they are now."""
     parameters = _tensors(module)
+    name = type(module).__name__
     if isinstance(module, Layers):
         shape = module.architecture
         weights = [[layer_weights(parameters, f"_l{layer}")] for layer in range(shape.layers)]
         return Recurrent(
-            shape.cell, shape.nonlinearity, weights, shape.hidden_size,
-            batch_first=True, is_step=False,
+            name, shape.cell, shape.nonlinearity, weights,
+            shape.vocabulary_size, shape.hidden_size, shape.hidden_size,
+            batch_first=True, takes_single=False, takes_tuple=True,
         )  # fmt: skip
 
     nonlinearity = str(getattr(module, "nonlinearity", "tanh"))
@@ -97,13 +117,15 @@ def read_recurrent(module: nn.Module) -> Recurrent:
             for layer in range(module.num_layers)
         ]
         return Recurrent(
-            _kind(module, SEQUENCE_MODULES), nonlinearity, weights, module.hidden_size,
-            batch_first=module.batch_first, is_step=False,
+            name, _kind(module, SEQUENCE_MODULES), nonlinearity, weights,
+            module.input_size, module.hidden_size, module.proj_size or module.hidden_size,
+            batch_first=module.batch_first, takes_packed=True,
         )  # fmt: skip
 
     assert isinstance(module, nn.RNNCellBase)
     return Recurrent(
-        _kind(module, STEP_MODULES), nonlinearity, [[layer_weights(parameters, "")]], module.hidden_size,
+        name, _kind(module, STEP_MODULES), nonlinearity, [[layer_weights(parameters, "")]],
+        module.input_size, module.hidden_size, module.hidden_size,
         batch_first=True, is_step=True,
     )  # fmt: skip
 
@@ -124,10 +146,10 @@ def _check(path: str, module: nn.Module) -> None:
 
     check_mode(path, module)
     for name, parameter in _tensors(module).items():
-        if parameter.dtype not in (torch.float32, torch.float64):
+        check_weight(f"{path}.{name}", parameter)
+        if not parameter.numel():
             raise UsageError(
-                f"{path}.{name} is {str(parameter.dtype).removeprefix('torch.')}: convert the model with .float() "
-                "first; gates of a lower precision are another network's"
+                f"{path}.{name} is {tuple(parameter.shape)}: a layer without neurons or features has no signals"
             )
         # A sum takes a quarter of the time, and is no number when a weight is none.
         if not parameter.sum().isfinite() and not torch.isfinite(parameter).all():

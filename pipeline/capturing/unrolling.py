@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from pipeline.capturing import methods
+from pipeline.capturing.arguments import check_call
 from pipeline.capturing.modules import Recurrent
 from pipeline.models.cells import Signals, State, Weights, zero_state
-from schemas.errors import UsageError
 from schemas.signals import STATE
 
 
@@ -38,14 +38,16 @@ class Unrolled:
     state: Any  # the state after the last step, as the module takes it
 
 
-def unroll_module(
-    module: nn.Module, recurrent: Recurrent, inputs: Tensor | PackedSequence, state: Any
-) -> Unrolled:
-    """Every signal of a module for inputs and a state as its forward takes them."""
+def unroll_module(recurrent: Recurrent, inputs: Tensor | PackedSequence, state: Any) -> Unrolled:
+    """Every signal of a module for inputs and a state as its forward takes them.
+
+    Raises UsageError when they are not what it takes.
+    """
+    check_call(recurrent, inputs, state)
     if recurrent.is_step:
         return _unroll_step(recurrent, inputs, state)
 
-    batch = _read_batch(module, recurrent, inputs)
+    batch = _read_batch(recurrent, inputs)
     batch = replace(batch, values=_own_copy(batch.values))
     states = _read_state(recurrent, state, batch)
 
@@ -93,32 +95,13 @@ class _Batch:
     is_single: bool  # the caller gave no batch dimension
 
 
-def _read_batch(module: nn.Module, recurrent: Recurrent, inputs: Tensor | PackedSequence) -> _Batch:
+def _read_batch(recurrent: Recurrent, inputs: Tensor | PackedSequence) -> _Batch:
     if isinstance(inputs, PackedSequence):
         values, lengths = pad_packed_sequence(inputs, batch_first=True)
         return _Batch(values, lengths.to(values.device), is_single=False)
-
-    expected = recurrent.weights[0][0].weight_ih.shape[1]
-    if inputs.dim() not in (2, 3) or inputs.shape[-1] != expected:
-        raise UsageError(
-            f"{type(module).__name__} takes (batch, steps, features) with {expected} features, in its own order, "
-            f"not {tuple(inputs.shape)}"
-        )
-
-    is_single = inputs.dim() == 2
-    values = inputs[None] if is_single else inputs
-    if not is_single and not recurrent.batch_first:
-        values = values.transpose(0, 1)
-
-    if 0 in values.shape[:2]:
-        raise UsageError(
-            f"there is nothing to unroll in {tuple(inputs.shape)}: give sequences of at least one step"
-        )
-    if values.dtype != recurrent.weights[0][0].weight_ih.dtype:
-        raise UsageError(
-            f"inputs are {values.dtype} and weights {recurrent.weights[0][0].weight_ih.dtype}: convert one of them"
-        )
-    return _Batch(values, None, is_single)
+    if inputs.dim() == 2:
+        return _Batch(inputs[None], None, is_single=True)
+    return _Batch(inputs if recurrent.batch_first else inputs.transpose(0, 1), None, is_single=False)
 
 
 def _write_batch(
@@ -153,26 +136,15 @@ def _unroll_layer(
 
 
 def _read_state(recurrent: Recurrent, state: Any, batch: _Batch) -> Sequence[State | None]:
-    """The first state of each layer and direction, None where it is zero.
-
-    Raises UsageError when the shapes do not fit.
-    """
-    ways = [weights for layer in recurrent.weights for weights in layer]
+    """The first state of each layer and direction, None where it is zero."""
+    ways = sum(map(len, recurrent.weights))
     if state is None:
-        return [None] * len(ways)
+        return [None] * ways
 
     parts = state if isinstance(state, tuple | list) else (state,)
     if batch.is_single:
         parts = [part[:, None] for part in parts]
-
-    zeros = zero_state(recurrent.cell, ways[0], batch.values)
-    expected = [(len(ways), *zero.shape) for zero in zeros]
-    if [tuple(part.shape) for part in parts] != expected:
-        raise UsageError(
-            f"the initial state has shapes {[tuple(part.shape) for part in parts]}; this module and batch take "
-            f"{expected}: {', '.join(STATE[recurrent.cell])}, each (layers * directions, batch, neurons)"
-        )
-    return [tuple(part[way] for part in parts) for way in range(len(ways))]
+    return [tuple(part[way] for part in parts) for way in range(ways)]
 
 
 def _last_states(runs: list[LayerRun], batch: _Batch) -> Any:
@@ -196,11 +168,6 @@ def _unroll_step(recurrent: Recurrent, inputs: Tensor | PackedSequence, state: A
     is_single, weights = inputs.dim() == 1, recurrent.weights[0][0]
     batch = inputs[None] if is_single else inputs
     values = batch[:, None].clone()
-    if values.dtype != weights.weight_ih.dtype or values.shape[-1] != weights.weight_ih.shape[1]:
-        raise UsageError(
-            f"a cell with {weights.weight_ih.shape[1]} features of {weights.weight_ih.dtype} was given "
-            f"{tuple(inputs.shape)} of {inputs.dtype}"
-        )
 
     parts: State | None = None
     if state is not None:

@@ -42,6 +42,12 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "bfloat16": (lambda: nn.GRU(3, 4).bfloat16(), "weight_ih_l0 is bfloat16"),
     "NaN": (lambda: with_weight(float("nan")), r"0\.weight_hh_l0 holds NaN or infinity"),
     "infinity": (lambda: with_weight(float("inf")), r"0\.weight_hh_l0 holds NaN or infinity"),
+    "no neurons": (
+        lambda: nn.LSTMCell(3, 0),
+        r"weight_ih is \(0, 3\): a layer without neurons or features has no signals",
+    ),
+    "no features": (lambda: nn.GRUCell(0, 4), r"weight_ih is \(12, 0\): a layer without neurons"),
+    "no values": (lambda: nn.RNN(3, 4, device="meta"), "weight_ih_l0 is on the meta device"),
     "dropout while training": (lambda: nn.LSTM(3, 4, 2, dropout=0.5), r"call \.eval\(\) on the model first"),
 }
 
