@@ -20,7 +20,11 @@ def ray_head(folder: Path, cpus: int = 2, port: int | None = None) -> Iterator[s
     command = ["ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port or free_port()}"]
     command += [f"--num-cpus={cpus}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"]
     # Ray's fixed port, 52365, may belong to another test's Ray, and a job needs the agent that listens on it.
-    command += ["--include-dashboard=true", f"--dashboard-agent-listen-port={free_port()}", "--disable-usage-stats"]
+    command += [
+        "--include-dashboard=true",
+        f"--dashboard-agent-listen-port={free_port()}",
+        "--disable-usage-stats",
+    ]
     log = (folder / "head.log").open("w")
     head = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
