@@ -132,7 +132,9 @@ class TileWriter:
         digest = Struct().binary(1, DIGEST.encode()).binary(2, BLANK.encode())
         order = Struct().struct(1, Struct())  # TypeDefinedOrder: without it readers leave the bounds aside
         footer = Struct().i32(1, 2).structs(2, schema).i64(3, self._rows).structs(4, self._groups)
-        footer.structs(5, [plan, digest]).binary(6, b"unrolled version 1 (build 1)").structs(7, [order] * len(fields))
+        footer.structs(5, [plan, digest]).binary(6, b"unrolled version 1 (build 1)").structs(
+            7, [order] * len(fields)
+        )
         return footer.whole()
 
     def _write(self, data: bytes) -> None:

@@ -115,6 +115,18 @@ def test_another_hidden_state_than_the_modules_is_caught(cell: str) -> None:
     assert wrong.residuals()[0].largest > TOLERANCE
 
 
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_a_modules_own_states_are_those_of_its_last_layer(layers: int, batch_first: bool) -> None:
+    module = torch.nn.LSTM(5, 9, layers, batch_first=batch_first)
+    captured = Capture(module)(torch.randn(6, 6, 5))[""]
+    audit = ShardAudit()
+    audit.add_own(module, [captured.layer(layer) for layer in range(layers)])
+    (own,) = audit.residuals()
+    assert own.largest <= 1e-6
+    assert own.values == 3 * 9, "every thirteenth of 36 steps"
+
+
 def test_a_shard_above_tolerance_is_refused_with_a_sentence() -> None:
     run = layer_of("lstm")
     run.signals["cell_state"][5, 7, 3] += 0.25

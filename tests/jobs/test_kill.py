@@ -34,6 +34,7 @@ MOMENTS = [
     ("sample", 2, "during"),
     ("sample", 3, "after"),
 ]
+ENDS_RAY = pytest.mark.long("a Ray starts, and is given time to end")
 
 
 @pytest.mark.slow
@@ -118,7 +119,7 @@ def test_a_ray_driver_killed_while_it_trains_is_resumed(tmp_path: Path, small_la
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runner", ["local", pytest.param("ray", marks=pytest.mark.ray)])
+@pytest.mark.parametrize("runner", ["local", pytest.param("ray", marks=[pytest.mark.ray, ENDS_RAY])])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_its_code_and_no_traceback(
     tmp_path: Path, small_lake: Run, forks: Forks, number: int, code: int, runner: str

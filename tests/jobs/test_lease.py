@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ import pytest
 from jobs.driver import lease as lease_module
 from jobs.driver.lease import Lease, is_held
 from pipeline.storage.folder import Folder
-from schemas.errors import LeaseError
+from schemas.errors import LeaseError, StorageUnavailableError
 from tests.conftest import REPOSITORY
 
 RUN = "tiny-12345678"
@@ -42,6 +42,7 @@ def test_a_second_driver_is_refused_while_the_first_lives(folder: Folder) -> Non
         assert is_held(folder, RUN)
         with pytest.raises(LeaseError, match=rf"another driver works on {RUN} \(process {os.getpid()} on "):
             Lease(folder, RUN, told.append).__enter__()
+        assert f" on {platform.node()}, since {datetime.now(UTC):%Y-%m-%d}" in told[0]
         assert "watching for up to 1 s whether it lives" in told[0]
         held.check()
         with Lease(folder, "other-run"):
@@ -58,7 +59,7 @@ def test_a_second_driver_may_wait(folder: Folder) -> None:
 
     def second() -> None:
         with Lease(folder, RUN, wait=True):
-            order.append("second")
+            order.append("second" if is_held(folder, RUN) else "held by nobody")
 
     thread = threading.Thread(target=second)
     thread.start()
@@ -210,6 +211,23 @@ def test_a_file_of_others_is_no_lease(lake: Folder, name: str) -> None:
     with Lease(lake, RUN):
         assert is_held(lake, RUN)
     assert lake.list() == [f"_meta/run={RUN}/lease/{name}"]
+
+
+def test_a_store_that_is_away_ends_no_lease(lake: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while it is held, nor when it is given back; it expires there."""
+    asked = threading.Semaphore(0)
+
+    def away(*_: object) -> list[str]:
+        asked.release()
+        raise StorageUnavailableError("503")
+
+    with Lease(lake, RUN) as held:
+        monkeypatch.setattr(Folder, "list", away)
+        assert asked.acquire(timeout=20)
+        assert asked.acquire(timeout=20), "it goes on beating"
+        held.check()
+    monkeypatch.undo()
+    assert is_held(lake, RUN)
 
 
 def test_only_a_process_of_this_machine_is_known_to_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:

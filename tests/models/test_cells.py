@@ -226,6 +226,15 @@ class TestFeedforward(CellContract):
         hidden = by_loop(model, torch.tensor([[0, 3, 1, 3]]))[0][-1]["hidden_state"]
         torch.testing.assert_close(hidden[0, 1], hidden[0, 3])
 
+    @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+    def test_it_is_one_linear_layer_and_its_nonlinearity(self, nonlinearity: str) -> None:
+        unused = torch.full((1, 1), torch.nan)
+        weights = Weights(torch.tensor([[1.0, -2.0]]), unused, torch.tensor([-0.5]), unused[0])
+        inputs = torch.tensor([[[1.0, 0.0], [0.0, 1.0]]])
+        found = run_layer("feedforward", inputs, weights, nonlinearity)["hidden_state"]
+        expected = getattr(torch, nonlinearity)(torch.tensor([[[0.5], [-2.5]]]))
+        torch.testing.assert_close(found, expected)
+
 
 class TestRnn(CellContract):
     cell = "rnn"

@@ -104,6 +104,7 @@ def test_rows_leave_out_the_steps_where_nothing_is_said() -> None:
     assert found[1, "pearson"]["value"] is None, "a constant signal has no correlation"
     assert {row["n"] for row in found.values()} == {3}
     assert {row["p_value"] for row in found.values()} == {None}
+    assert {(row["layer"], row["signal"], row["split"]) for row in found.values()} == {(1, "cell_state", "probe")}
 
 
 def test_yes_no_hypotheses_get_an_auc_and_silent_ones_nothing() -> None:
@@ -112,4 +113,6 @@ def test_yes_no_hypotheses_get_an_auc_and_silent_ones_nothing() -> None:
     assert dict(zip(rows["measure"].to_pylist(), rows["value"].to_pylist(), strict=True))["auc"] == 1
     silent = rows_of(0, signals, np.full(3, np.nan), yes_no=True)
     assert silent["value"].to_pylist() == [None] * 3
+    unsaid = rows_of(0, signals, np.full(3, np.nan), yes_no=False)
+    assert unsaid["measure"].to_pylist() == ["pearson", "spearman"]
     assert set(silent["n"].to_pylist()) == {0}

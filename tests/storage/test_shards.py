@@ -68,6 +68,7 @@ def test_a_shard_may_have_no_rows(folder: Folder) -> None:
     stored = write_shard(folder, ACTIVATIONS, PARTITION, 0, [rows(0)], "plan1")
     assert stored.rows == 0
     assert read_shards(folder, [stored], ["step"]).num_rows == 0
+    assert read_shards(folder, [stored], ["step"]).column_names == ["step"]
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
@@ -192,8 +193,11 @@ def test_rows_of_many_shards_are_counted_from_their_ends(
 
 def test_rows_of_a_damaged_shard_are_not_counted(folder: Folder) -> None:
     folder.create("steps/one", b"no shard")
-    with pytest.raises(StorageError, match="steps/one is not a whole Parquet file"):
+    told = f"{folder.address('steps/one')} is not a whole Parquet file"
+    with pytest.raises(StorageError, match=told):
         list(row_counts(folder, {"steps/one": 8}))
+    with pytest.raises(StorageError, match=told):
+        describe(folder, "steps/one", "steps")
 
 
 def test_an_error_while_writing_leaves_nothing(folder: Folder) -> None:
