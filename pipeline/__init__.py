@@ -24,7 +24,8 @@ def capture(module: "nn.Module") -> "Capture":
 
     Raises:
         UsageError: there is no recurrent layer, or one whose signals would not be its own: a subclass with another
-            forward, dropout while training, half precision, NaN or infinite weights.
+            forward, a scripted or quantised one, dropout while training, half precision, NaN or infinite weights.
+            Inside the `with`, for a call that the module itself would refuse.
     """
     from pipeline.capturing.capture import Capture
 

@@ -11,7 +11,11 @@ from schemas.errors import UsageError
 
 SEQUENCE_MODULES: dict[type[nn.Module], str] = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "rnn"}
 STEP_MODULES: dict[type[nn.Module], str] = {nn.LSTMCell: "lstm", nn.GRUCell: "gru", nn.RNNCell: "rnn"}
+RECURRENT: tuple[type[nn.Module], ...] = (*SEQUENCE_MODULES, *STEP_MODULES, Layers)
 KNOWN = "nn.LSTM, nn.GRU, nn.RNN, their Cell forms and unrolled's own layers"
+
+SCRIPTED = "is scripted or traced, and runs outside of Python: give the module that it was made from"
+NAMES = tuple(kind.__name__ for kind in (*SEQUENCE_MODULES, *STEP_MODULES))  # in all of torch's variants
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,14 @@ def find_recurrent(module: nn.Module) -> dict[str, nn.Module]:
     Raises UsageError when there is none, or one that cannot be captured.
     """
     kinds = (nn.RNNBase, nn.RNNCellBase, Layers)
-    recurrent: dict[str, nn.Module] = {
-        path: inner for path, inner in module.named_modules() if isinstance(inner, kinds)
-    }
+    inside = dict(module.named_modules())
+    for path, inner in inside.items():
+        _check_kind(path or "the module itself", inner)
+    recurrent: dict[str, nn.Module] = {path: inner for path, inner in inside.items() if isinstance(inner, kinds)}
 
     if not recurrent:
+        if any(isinstance(inner, torch.jit.ScriptModule) for inner in inside.values()):
+            raise UsageError(f"{type(module).__name__} {SCRIPTED}")
         names = sorted({type(inner).__name__ for inner in module.modules()})
         raise UsageError(
             f"{type(module).__name__} holds no recurrent layer: found {', '.join(names)}; known are {KNOWN}"
@@ -53,11 +60,13 @@ def find_recurrent(module: nn.Module) -> dict[str, nn.Module]:
     return recurrent
 
 
-def check_mode(path: str, module: nn.Module) -> None:
-    """Raise UsageError when a module would not compute what its weights say: dropout, or autocast."""
+def check_mode(path: str, module: nn.Module, device: str) -> None:
+    """Raise UsageError when a module would not compute what its weights say: dropout, or autocast.
+
+    `device` is the type of the one that the weights lie on.
+    """
     if isinstance(module, nn.RNNBase) and module.dropout and module.num_layers > 1 and module.training:
         raise UsageError(f"{path} drops activations at random between its layers: call .eval() on the model first")
-    device = next(iter(_tensors(module).values())).device.type
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         raise UsageError(
             f"{path} would run under autocast, whose precision is another network's: leave the autocast block"
@@ -84,16 +93,6 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     else:
         names = [name for name, _ in module.named_parameters()]
     return {name: getattr(module, name) for name in names}
-
-
-def check_free(modules: dict[str, nn.Module]) -> None:
-    """Raise UsageError when one of the modules is being captured already."""
-    for path, module in modules.items():
-        if "forward" in vars(module):
-            raise UsageError(
-                f"{path or type(module).__name__} is being captured already: "
-                "one `with pipeline.capture(…)` at a time"
-            )
 
 
 def read_recurrent(module: nn.Module) -> Recurrent:
@@ -134,18 +133,34 @@ def _kind(module: nn.Module, kinds: dict[type[nn.Module], str]) -> str:
     return next(cell for kind, cell in kinds.items() if isinstance(module, kind))
 
 
+def _check_kind(path: str, module: nn.Module) -> None:
+    """Raise UsageError for a recurrent module that torch has turned into something else."""
+    if isinstance(module, torch.jit.ScriptModule):
+        if module.original_name in NAMES:
+            raise UsageError(f"{path}, a {module.original_name}, {SCRIPTED}")
+    elif type(module).__module__.startswith("torch.ao.nn.quant") and type(module).__name__ in NAMES:
+        raise UsageError(
+            f"{path} is a quantised {type(module).__name__} ({type(module).__module__}), whose gates are another "
+            "network's: give the float model that it was made from"
+        )
+
+
 def _check(path: str, module: nn.Module) -> None:
     """Raise UsageError, with the path, for a module whose signals would not be its own."""
-    known = (*SEQUENCE_MODULES, *STEP_MODULES, Layers)
-    kind = next((kind for kind in known if isinstance(module, kind)), None)
+    kind = next((kind for kind in RECURRENT if isinstance(module, kind)), None)
     if kind is None or type(module).forward is not vars(kind)["forward"]:
         raise UsageError(
             f"{path} is a {type(module).__name__}, whose equations are its own: known are {KNOWN}, not subclasses "
             "with another forward"
         )
+    if "forward" in vars(module):
+        raise UsageError(
+            f"{path} has had its forward replaced by {vars(module)['forward']!r}: give the module without it"
+        )
 
-    check_mode(path, module)
-    for name, parameter in _tensors(module).items():
+    weights = _tensors(module)
+    check_mode(path, module, next(iter(weights.values())).device.type)
+    for name, parameter in weights.items():
         check_weight(f"{path}.{name}", parameter)
         if not parameter.numel():
             raise UsageError(

@@ -15,7 +15,7 @@ from pipeline.models.cells import Signals, State, Weights, zero_state
 from schemas.signals import STATE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerRun:
     """One layer in one direction: what it was given and what it did, in the order in which it read."""
 
@@ -28,14 +28,25 @@ class LayerRun:
     lengths: Tensor | None  # (batch,) int64, steps of each packed sequence
     is_reversed: bool
 
+    def __repr__(self) -> str:
+        """The cell and its sizes, and no values."""
+        batch, steps, features = self.inputs.shape
+        neurons = self.signals["hidden_state"].shape[-1]
+        backwards = ", read backwards" if self.is_reversed else ""
+        return f"<{self.cell} layer of {neurons} neurons over {(batch, steps, features)}{backwards}>"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Unrolled:
     """A module over one call."""
 
     layers: list[list[LayerRun]]  # by layer and direction
     output: Any  # what the module's own forward gives
     state: Any  # the state after the last step, as the module takes it
+
+    def __repr__(self) -> str:
+        """Its layers and directions, and no values."""
+        return f"<run of {self.layers}>"
 
 
 def unroll_module(recurrent: Recurrent, inputs: Tensor | PackedSequence, state: Any) -> Unrolled:

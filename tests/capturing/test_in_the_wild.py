@@ -110,3 +110,24 @@ def test_a_capture_says_what_it_holds() -> None:
         model["a"](torch.randn(5, 2, 4))
     assert "a" in captured
     assert "b" not in captured
+    assert captured._repr_html_().endswith("<tr><td>&#x27;b&#x27;</td><td>GRU</td><td>0</td></tr></table>")
+
+
+def test_what_is_captured_is_shown_by_its_shape() -> None:
+    long = pipeline.capture(nn.LSTM(4, 60, 2, bidirectional=True, proj_size=7))(torch.randn(5000, 2, 4))[""]
+    signals = "input_gate, forget_gate, output_gate, candidate, cell_state, hidden_state"
+    assert repr(long) == f"<lstm, 2 layers, 2 directions, batch 2, 5000 steps, 7 neurons: {signals}>"
+    assert repr(long.layer(1, 1)) == "<lstm layer of 7 neurons over (2, 5000, 14), read backwards>"
+    assert len(repr(long.runs)) < 400
+    assert (
+        "<td>cell_state</td><td>2 layers, 2 directions, batch 2, 5000 steps, 60 neurons</td>" in long._repr_html_()
+    )
+
+
+def test_what_ran_step_by_step_is_shown_whole() -> None:
+    cell = nn.GRUCell(4, 6)
+    with pipeline.capture(nn.Sequential(cell)) as captured:
+        cell(torch.randn(2, 4))
+    assert repr(captured.calls[-1]).startswith(
+        "{'0': <gru, 1 layers, 1 directions, batch 2, 1 steps, 6 neurons: re"
+    )

@@ -1,6 +1,7 @@
 """What cannot be captured is refused with a sentence, and leaves the module as it was."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -97,11 +98,52 @@ def test_unknown_names_tell_the_known_ones() -> None:
         captured["lstm"]
 
 
-def test_a_module_is_captured_once_at_a_time() -> None:
-    module = nn.LSTM(3, 4)
-    with (
-        pipeline.capture(module),
-        pytest.raises(UsageError, match="being captured already"),
-        pipeline.capture(module),
-    ):
+def test_a_capture_is_open_once_at_a_time() -> None:
+    captured = pipeline.capture(nn.LSTM(3, 4))
+    with captured, pytest.raises(UsageError, match="this capture is open already"), captured:
         pass
+    with captured:
+        pass
+
+
+def wrapped(module: nn.Module) -> nn.Module:
+    module.forward = partial(module.forward)  # as libraries that move or cast a module's inputs do
+    return module
+
+
+def quantised(module: nn.Module) -> nn.Module:
+    return torch.ao.quantization.quantize_dynamic(module)  # type: ignore[no-any-return]
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(3, 4), nn.Linear(4, 2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(self.lstm(inputs)[0])  # type: ignore[no-any-return]
+
+
+X = torch.zeros(5, 2, 3)
+TRANSFORMED: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "scripted": (lambda: torch.jit.script(nn.LSTM(3, 4)), "the module itself, a LSTM, is scripted or traced"),
+    "scripted inside": (lambda: nn.Sequential(torch.jit.script(nn.GRUCell(3, 4))), "0, a GRUCell, is scripted or"),
+    "traced": (lambda: torch.jit.trace(Encoder(), X), "lstm, a LSTM, is scripted or traced, and runs outside"),
+    "frozen": (lambda: torch.jit.freeze(torch.jit.script(Encoder().eval())), "is scripted or traced"),
+    "quantised": (lambda: quantised(Encoder()), r"lstm is a quantised LSTM \(torch\.ao\.nn\.quantized\.dynamic"),
+    "a quantised cell": (lambda: quantised(nn.Sequential(nn.GRUCell(3, 4))), "0 is a quantised GRUCell"),
+    "partly quantised": (
+        lambda: nn.ModuleDict({"plain": nn.GRU(3, 4), "other": quantised(nn.Sequential(nn.LSTM(3, 4)))}),
+        "other.0 is a quantised LSTM",
+    ),
+    "wrapped": (lambda: wrapped(nn.LSTM(3, 4)), "LSTM has had its forward replaced by functools"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.jit, which torch means to give up
+@pytest.mark.parametrize("how", TRANSFORMED)
+def test_a_transformed_module_is_refused_by_what_it_is(how: str) -> None:
+    make, sentence = TRANSFORMED[how]
+    module = make()
+    with pytest.raises(UsageError, match=sentence):
+        pipeline.capture(module)

@@ -254,5 +254,5 @@ def test_no_lake_and_another_format_are_errors_of_use(tmp_path: Path, tiny_lake:
     with pytest.raises(UsageError, match="there is no lake at"):
         pipeline.open(str(tmp_path))
     Folder(str(tmp_path)).create("_meta/lake.json", b'{"format_version": 99}')
-    with pytest.raises(UsageError, match="has format version 99, this unrolled reads 3"):
+    with pytest.raises(UsageError, match="has format version 99, this unrolled reads 4"):
         pipeline.open(str(tmp_path))

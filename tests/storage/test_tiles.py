@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
-from pipeline.storage.shards import count_rows, describe, read_shards, write_shard
+from pipeline.storage.shards import count_rows, describe, describe_whole, read_shards, write_shard
 from pipeline.storage.thrift import varint
 from pipeline.storage.tiles import TileWriter
 from schemas.activations import ACTIVATIONS
@@ -141,7 +141,8 @@ def test_the_same_tiles_give_the_same_bytes(tmp_path: Path) -> None:
 def test_what_is_stored_is_described(folder: Folder) -> None:
     stored = write(folder, [tile(steps_of([9]))])
     assert stored == describe(folder, stored.path, "activations")
-    assert pq.read_metadata(folder.address(stored.path)).metadata == {b"unrolled.plan": b"plan1"}
+    assert pq.read_metadata(folder.address(stored.path)).metadata[b"unrolled.plan"] == b"plan1"
+    assert describe_whole(folder, stored.path, "activations") == stored
 
 
 def test_a_shard_without_tiles_is_a_shard(folder: Folder) -> None:
