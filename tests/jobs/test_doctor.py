@@ -315,6 +315,7 @@ def test_whoever_speaks_grpc_is_taken_for_a_cluster() -> None:
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.long("a head with its job server starts")
 def test_a_cluster_that_answers(tmp_path: Path) -> None:
     port = free_port()
     with ray_head(tmp_path, port=port):
