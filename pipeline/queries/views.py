@@ -16,6 +16,7 @@ import pyarrow as pa
 from pipeline.queries.catalog import Catalog
 from pipeline.queries.engine import attach
 from pipeline.queries.quoting import quoted
+from pipeline.queries.shard_rows import exact_pattern, shard_rows
 from pipeline.storage.cache import Cache
 from pipeline.storage.folder import Folder
 from pipeline.storage.listed import ListedObjects
@@ -160,7 +161,8 @@ class Views:
         return kept
 
     def _addresses(self, objects: Iterable[StoredObject]) -> list[str]:
-        return [self._folder.address(stored.path) for stored in objects]
+        addresses = (self._folder.address(stored.path) for stored in objects)
+        return [exact_pattern(address) if self._folder.is_local else address for address in addresses]
 
     def _make(self, table: Table, files: list[str] | None) -> None:
         try:
@@ -175,14 +177,11 @@ class Views:
             ) from None
 
     def _body(self, table: Table, files: list[str] | None) -> str:
-        columns = ", ".join(column.name for column in table.columns)
         if not files:
             nulls = ", ".join(f"cast(null as {_TYPES[c.type]}) as {c.name}" for c in table.columns)
             body = f"select {nulls} where {'false' if files is not None else _UNFILLED}"
         else:
-            types = ", ".join(f"{name}: {kind}" for name, kind in table.partition_types.items())
-            options = f"hive_partitioning = true, hive_types = {{{types}}}"
-            body = f"select {columns} from read_parquet([{', '.join(map(quoted, files))}], {options})"
+            body = shard_rows(table, files)
         if table.name != "runs":
             return body
         status = [f"({quoted(run)}, {quoted(word)})" for run, word in self._catalog.status.items()]
@@ -197,7 +196,7 @@ class Views:
             objects = self._addresses(o for table in TABLES for o in self._catalog.objects(table))
             self._connection.execute(f"set allowed_paths = [{', '.join(map(quoted, objects))}]")
         else:
-            folders.append(self._folder.address(""))
+            folders += {self._folder.address(""), exact_pattern(self._folder.address(""))}
         self._connection.execute(f"set allowed_directories = [{', '.join(map(quoted, folders))}]")
         self._connection.execute("set enable_external_access = false")
         self._connection.execute("set lock_configuration = true")
