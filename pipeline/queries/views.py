@@ -4,7 +4,6 @@ On a disk every view is made at once. Of a remote lake a view is first only its 
 query names the table: small shards as files of the cache, large ones where they lie.
 """
 
-import json
 import re
 import threading
 from collections.abc import Collection, Iterable
@@ -33,8 +32,6 @@ AT_ONCE = 64 * 2**20  # bytes of small shards that one query may bring into the 
 _UNFILLED = "error('a table of a remote lake has to be named in the query itself')"
 # What DuckDB says of a Parquet file that is damaged inside, without saying which.
 _DAMAGED = re.compile(r"TProtocolException|magic bytes|ZSTD|[Dd]ecompress|[Pp]arquet file|[Pp]age header")
-# Table functions that take a name that may be put together as they run.
-_NAMING = {"query", "query_table"}
 _OF_THE_QUERY = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 _TYPES = {
     pa.string(): "VARCHAR",
@@ -72,11 +69,6 @@ class Views:
         connection.unregister("_shards")
         self._lock_down()
 
-    def fill_for(self, select: str) -> None:
-        """Give every table that a SELECT may read its shards. Raises StorageError when they cannot be read."""
-        if self._objects is not None:
-            self.fill(self._tables_of(select))
-
     def fill(self, tables: Collection[str]) -> None:
         """Give tables their shards. Raises StorageError when they cannot be read."""
         if self._objects is None:
@@ -108,23 +100,6 @@ class Views:
                 f"the lake at {self._folder.root} cannot be read ({why}): `unrolled audit` tells what has changed"
             )
         return ""
-
-    def _tables_of(self, select: str) -> list[str]:
-        """The tables that a SELECT may read; a few too many where DuckDB gives no tree of it.
-
-        DuckDB's get_table_names would need the values of its parameters, and looks through views.
-        """
-        cursor = self._connection.cursor()
-        ((text,),) = cursor.execute("select json_serialize_sql($select)", {"select": select}).fetchall()
-        tree = json.loads(text)
-        if tree["error"]:  # of a PIVOT, which becomes several statements, or a mistake
-            words = select.lower()
-            is_any = any(function in words for function in _NAMING)
-            return [table for table in TABLES if is_any or table in words]
-
-        named = _values_of("table_name", tree)
-        is_any = bool(_NAMING & _values_of("function_name", tree))
-        return [table for table in TABLES if is_any or table in named]
 
     def _is_filled(self, table: str) -> bool:
         """Whether a view has its shards, and the cache still has those that it lent."""
@@ -200,13 +175,3 @@ class Views:
         self._connection.execute(f"set allowed_directories = [{', '.join(map(quoted, folders))}]")
         self._connection.execute("set enable_external_access = false")
         self._connection.execute("set lock_configuration = true")
-
-
-def _values_of(key: str, tree: object) -> set[str]:
-    """What stands under a key, anywhere in a tree of JSON, in lower case."""
-    if isinstance(tree, list):
-        return set().union(*(_values_of(key, branch) for branch in tree))
-    if not isinstance(tree, dict):
-        return set()
-    below = _values_of(key, list(tree.values()))
-    return below | {str(tree[key]).lower()} if key in tree else below
