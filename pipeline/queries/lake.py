@@ -12,6 +12,7 @@ from pipeline.queries.audit.check import Audit
 from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_rest_on
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
+from pipeline.queries.portable import portable
 from pipeline.queries.question import find_question
 from pipeline.queries.statement import read_statement
 from pipeline.queries.views import Views
@@ -64,6 +65,16 @@ class Lake:
         """The answer to a query, batch by batch, for results larger than memory."""
         with self._told():
             return self._run(query, parameters or {}).to_arrow_reader(100_000)
+
+    def portable(
+        self, query: str, parameters: Parameters | None = None, *, parquet: bool = False
+    ) -> pa.RecordBatchReader:
+        """As `batches`, in types that every reader of CSV and JSON has, or of Parquet, and names of their own."""
+        given = dict(parameters or {})
+        with self._told():
+            cursor = self._connection.cursor()
+            self._prepare(cursor, query, given)
+            return cursor.execute(portable(cursor, query, given, parquet=parquet), given).to_arrow_reader(100_000)
 
     def audit(
         self,
