@@ -1,6 +1,7 @@
 """The command line: `unrolled …` or `python -m jobs …`."""
 
 import argparse
+import io
 import os
 import sys
 
@@ -15,6 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed or stored rows are wrong, 4 another driver works on
     the run, 5 storage or what `unrolled doctor` found, 130 and 143 signals, which end the process.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal gets é as \xe9
+            stream.reconfigure(errors="backslashreplace")
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.version:

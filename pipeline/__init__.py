@@ -39,7 +39,7 @@ def open(root: str) -> "Lake":  # noqa: A001  # `pipeline.open(root)` reads as i
         root: a folder, or any URI that fsspec knows.
 
     Returns:
-        A `Lake`: its `.sql("select …")` gives a relation that pandas (`.df()`), Polars (`.pl()`) and Arrow
+        A `Lake`: its `.sql("select …")` gives an answer that pandas (`.df()`), Polars (`.pl()`) and Arrow
         (`.to_arrow_table()`) read.
 
     Raises:

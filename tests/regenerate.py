@@ -71,6 +71,9 @@ def pages() -> dict[str, str]:
 def _tables() -> Iterator[str]:
     yield f"# Tables\n\n{NOTE.format('`schemas/`')}\n"
     yield "Columns marked *path* are read from the names of the folders that hold a shard (hive partitioning)."
+    yield "DuckDB reads those of the whole path: below a folder such as `layer=7`, start it in the lake's root and"
+    yield "ask for `read_parquet('activations/**/*.parquet', hive_partitioning = true)`. Unrolled's own views look"
+    yield "below the root alone."
     yield "The view `runs` also has a column `status`: `complete`, or the first stage that the run lacks."
     yield "The table `shards` lists every object of every manifest: `run, table, path, rows, bytes, sha256`."
     for table in TABLES.values():

@@ -23,7 +23,16 @@ def wants_colour() -> bool:
 
 def print_table(table: pa.Table) -> None:
     """A table for people."""
-    print(format_table(table))
+    print(format_table(table, rule="─" if _knows("─") else "-"))
+
+
+def _knows(text: str) -> bool:
+    """Whether stdout has a form for a text."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def print_json(table: pa.Table) -> None:
@@ -52,7 +61,7 @@ def _write_table(batches: pa.RecordBatchReader) -> None:
         if sum(map(len, shown)) > ROWS_SHOWN:
             break
     table = pa.Table.from_batches(shown, batches.schema)
-    print(format_table(table.slice(0, ROWS_SHOWN)))
+    print_table(table.slice(0, ROWS_SHOWN))
     if len(table) > ROWS_SHOWN:
         print(f"… the first {ROWS_SHOWN} rows; --format csv, json or parquet gives them all", file=sys.stderr)
 
@@ -60,7 +69,7 @@ def _write_table(batches: pa.RecordBatchReader) -> None:
 def _write_json(batches: Iterable[pa.RecordBatch]) -> None:
     opening = "["
     for batch in batches:
-        for row in batch.to_pylist():
+        for row in batch.to_pylist(maps_as_pydicts="strict"):
             print(f"{opening}\n{_json(row)}", end="")
             opening = ","
     print("[]" if opening == "[" else "\n]")
@@ -74,14 +83,19 @@ def _write_csv(batches: pa.RecordBatchReader) -> None:
     with pa.csv.CSVWriter(sys.stdout.buffer, schema) as writer:
         for batch in batches:
             columns = [
-                pa.array(map(_json, column.to_pylist()), pa.string()) if deep else column
-                for deep, column in zip(nested, batch.columns, strict=True)
+                _as_json(column) if deep else column for deep, column in zip(nested, batch.columns, strict=True)
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
+def _as_json(column: pa.Array) -> pa.Array:
+    values = column.to_pylist(maps_as_pydicts="strict")
+    return pa.array([None if value is None else _json(value) for value in values], pa.string())
+
+
 def _json(value: object) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False)
+    text = json.dumps(_plain(value), ensure_ascii=False)
+    return text if _knows(text) else json.dumps(_plain(value))
 
 
 def _plain(value: object) -> object:

@@ -30,15 +30,15 @@ def sql(options: argparse.Namespace) -> None:
         raise UsageError('give one query: unrolled sql "select …", or -f FILE; --questions lists the shipped ones')
 
     given = dict(_parameter(text) for text in options.parameters)
-    lake = pipeline.open(options.root)
+    lake, parquet = pipeline.open(options.root), options.format == "parquet"
     if options.file:
         question = _question(options.file)
         values = question.complete(given) if question.question else given
         if "run" in values:
             values = {**values, "run": resolve_run(lake, str(values["run"]))}
-        batches = lake.batches(question.sql, values)
+        batches = lake.portable(question.sql, values, parquet=parquet)
     else:
-        batches = lake.batches(options.query, given)
+        batches = lake.portable(options.query, given, parquet=parquet)
 
     try:
         write_batches(batches, options.format)

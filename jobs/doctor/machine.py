@@ -54,10 +54,12 @@ def duckdb() -> list[Finding]:
 def ray(environment: Mapping[str, str] = os.environ) -> list[Finding]:
     """Whether Ray can be imported, and whether the cluster that is set answers; nothing is started."""
     import jobs.runners.ray  # noqa: F401  # all that a run needs of it
+    from jobs.runners.sockets import check_socket_room
 
     installed = version("ray")
     address = environment.get("RAY_ADDRESS", "")
     if not address or address == "local":
+        check_socket_room(environment)
         return [ok("ray", f"{installed}; a run starts its own on {_cores()} cores (RAY_ADDRESS is not set)")]
     if address == "auto":
         return [ok("ray", f"{installed}; RAY_ADDRESS is auto: a run looks for a Ray on this machine")]

@@ -29,6 +29,7 @@ from jobs.process.interruption import adopt_orphans
 from jobs.process.memory import keep_freed_memory
 from jobs.process.secrets import hide_secrets_in_logs
 from jobs.runners.base import Argument, Needs, OutOfMemory, Ticket, WorkerLost
+from jobs.runners.sockets import check_socket_room
 from schemas.errors import UsageError
 from schemas.redact import is_secret_name
 
@@ -149,6 +150,7 @@ class RayRunner:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             return
+        check_socket_room()
         # Ray would write a token into the home folder, which changes every later `ray start` there.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         adopt_orphans()  # a raylet that is killed leaves its agents

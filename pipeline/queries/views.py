@@ -4,7 +4,6 @@ On a disk every view is made at once. Of a remote lake a view is first only its 
 query names the table: small shards as files of the cache, large ones where they lie.
 """
 
-import json
 import re
 import threading
 from collections.abc import Collection, Iterable
@@ -16,6 +15,7 @@ import pyarrow as pa
 from pipeline.queries.catalog import Catalog
 from pipeline.queries.engine import attach
 from pipeline.queries.quoting import quoted
+from pipeline.queries.shard_rows import exact_pattern, shard_rows
 from pipeline.storage.cache import Cache
 from pipeline.storage.folder import Folder
 from pipeline.storage.listed import ListedObjects
@@ -32,8 +32,6 @@ AT_ONCE = 64 * 2**20  # bytes of small shards that one query may bring into the 
 _UNFILLED = "error('a table of a remote lake has to be named in the query itself')"
 # What DuckDB says of a Parquet file that is damaged inside, without saying which.
 _DAMAGED = re.compile(r"TProtocolException|magic bytes|ZSTD|[Dd]ecompress|[Pp]arquet file|[Pp]age header")
-# Table functions that take a name that may be put together as they run.
-_NAMING = {"query", "query_table"}
 _OF_THE_QUERY = (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException)
 _TYPES = {
     pa.string(): "VARCHAR",
@@ -71,11 +69,6 @@ class Views:
         connection.unregister("_shards")
         self._lock_down()
 
-    def fill_for(self, select: str) -> None:
-        """Give every table that a SELECT may read its shards. Raises StorageError when they cannot be read."""
-        if self._objects is not None:
-            self.fill(self._tables_of(select))
-
     def fill(self, tables: Collection[str]) -> None:
         """Give tables their shards. Raises StorageError when they cannot be read."""
         if self._objects is None:
@@ -107,23 +100,6 @@ class Views:
                 f"the lake at {self._folder.root} cannot be read ({why}): `unrolled audit` tells what has changed"
             )
         return ""
-
-    def _tables_of(self, select: str) -> list[str]:
-        """The tables that a SELECT may read; a few too many where DuckDB gives no tree of it.
-
-        DuckDB's get_table_names would need the values of its parameters, and looks through views.
-        """
-        cursor = self._connection.cursor()
-        ((text,),) = cursor.execute("select json_serialize_sql($select)", {"select": select}).fetchall()
-        tree = json.loads(text)
-        if tree["error"]:  # of a PIVOT, which becomes several statements, or a mistake
-            words = select.lower()
-            is_any = any(function in words for function in _NAMING)
-            return [table for table in TABLES if is_any or table in words]
-
-        named = _values_of("table_name", tree)
-        is_any = bool(_NAMING & _values_of("function_name", tree))
-        return [table for table in TABLES if is_any or table in named]
 
     def _is_filled(self, table: str) -> bool:
         """Whether a view has its shards, and the cache still has those that it lent."""
@@ -160,7 +136,8 @@ class Views:
         return kept
 
     def _addresses(self, objects: Iterable[StoredObject]) -> list[str]:
-        return [self._folder.address(stored.path) for stored in objects]
+        addresses = (self._folder.address(stored.path) for stored in objects)
+        return [exact_pattern(address) if self._folder.is_local else address for address in addresses]
 
     def _make(self, table: Table, files: list[str] | None) -> None:
         try:
@@ -175,14 +152,11 @@ class Views:
             ) from None
 
     def _body(self, table: Table, files: list[str] | None) -> str:
-        columns = ", ".join(column.name for column in table.columns)
         if not files:
             nulls = ", ".join(f"cast(null as {_TYPES[c.type]}) as {c.name}" for c in table.columns)
             body = f"select {nulls} where {'false' if files is not None else _UNFILLED}"
         else:
-            types = ", ".join(f"{name}: {kind}" for name, kind in table.partition_types.items())
-            options = f"hive_partitioning = true, hive_types = {{{types}}}"
-            body = f"select {columns} from read_parquet([{', '.join(map(quoted, files))}], {options})"
+            body = shard_rows(table, files)
         if table.name != "runs":
             return body
         status = [f"({quoted(run)}, {quoted(word)})" for run, word in self._catalog.status.items()]
@@ -197,17 +171,7 @@ class Views:
             objects = self._addresses(o for table in TABLES for o in self._catalog.objects(table))
             self._connection.execute(f"set allowed_paths = [{', '.join(map(quoted, objects))}]")
         else:
-            folders.append(self._folder.address(""))
+            folders += {self._folder.address(""), exact_pattern(self._folder.address(""))}
         self._connection.execute(f"set allowed_directories = [{', '.join(map(quoted, folders))}]")
         self._connection.execute("set enable_external_access = false")
         self._connection.execute("set lock_configuration = true")
-
-
-def _values_of(key: str, tree: object) -> set[str]:
-    """What stands under a key, anywhere in a tree of JSON, in lower case."""
-    if isinstance(tree, list):
-        return set().union(*(_values_of(key, branch) for branch in tree))
-    if not isinstance(tree, dict):
-        return set()
-    below = _values_of(key, list(tree.values()))
-    return below | {str(tree[key]).lower()} if key in tree else below

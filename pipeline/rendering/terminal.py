@@ -78,14 +78,14 @@ def printable(text: str) -> str:
     return "".join(c if c in "\n\t" else VISIBLE.get(c, c) for c in text)
 
 
-def format_table(table: pa.Table) -> str:
-    """A table in columns: numbers to the right, text to the left, NULL as nothing."""
+def format_table(table: pa.Table, rule: str = "─") -> str:
+    """A table in columns with ruled names: numbers to the right, text to the left, NULL as nothing."""
     # Not rich's Table, which rules the gaps between columns too, pads the last one and wraps what is wide.
     columns = [[_shown(value) for value in column.to_pylist()] for column in table.columns]
     widths = [max(map(len, [name, *column])) for name, column in zip(table.column_names, columns, strict=True)]
     right = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
     header = [name.ljust(width) for name, width in zip(table.column_names, widths, strict=True)]
-    lines = ["  ".join(header).rstrip(), "  ".join("─" * width for width in widths)]
+    lines = ["  ".join(header).rstrip(), "  ".join(rule * width for width in widths)]
     for row in zip(*columns, strict=True):
         cells = zip(row, widths, right, strict=True)
         lines.append("  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells).rstrip())

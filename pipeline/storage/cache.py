@@ -26,7 +26,7 @@ from schemas.manifest import StoredObject
 LIMIT = 2 * 2**30  # bytes
 _KEPT = 0.9  # of the limit, when something has to go: else every write would look through the folder
 _DIGEST = hashlib.sha256().digest_size  # bytes
-_FOREIGN = set("=*?[]{}")  # in a folder's name: DuckDB would take it for a partition or a pattern
+_FOREIGN = set("*?[]{}")  # in a folder's name: DuckDB would take it for a pattern
 
 
 class Cache:

@@ -130,12 +130,9 @@ class Folder:
         starts, ends = zip(*parts.values(), strict=True)
         whole = not any(starts) and not any(ends)
         with explaining(f"cannot read from {self.root}"):
-            if whole:
-                one_connection = {"max_concurrency": 1} if self.s3 else {}
-                got = self._files.cat(
-                    full, recursive=False, on_error="return", batch_size=_AT_ONCE, **one_connection
-                )
-                contents = [got[name] for name in full] if isinstance(got, dict) else [got]
+            if whole:  # not by `cat`, which takes a name for a pattern
+                options = {"batch_size": _AT_ONCE} | ({"max_concurrency": 1} if self.s3 else {})
+                contents = self._files.cat_ranges(full, None, None, on_error="return", **options)
             else:
                 contents = self._files.cat_ranges(full, list(starts), list(ends), on_error="return")
 

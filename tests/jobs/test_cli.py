@@ -209,7 +209,7 @@ def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:
     assert json.loads(typed("sql", query, "--format", "json")) == [told]
     script = [sys.executable, "-m", "jobs", "sql", query, "--root", typed.root, "--format", "csv"]
     lines = subprocess.run(script, check=True, capture_output=True, text=True).stdout.splitlines()
-    assert lines[1] == '2,"[1, 2]",nan,2026-01-02'
+    assert lines[1] == '2,"[1, 2]",nan,"2026-01-02"'
 
 
 def test_a_bug_is_one_line(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:

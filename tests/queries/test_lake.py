@@ -1,11 +1,13 @@
 """The views and questions over a real lake, against the same facts worked out in another way."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 
@@ -15,11 +17,12 @@ from jobs.run.reading import read_model, read_sequences
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, parse_question, questions
+from pipeline.queries.statement import read_statement
 from pipeline.storage.folder import Folder
 from schemas.errors import UsageError
 from schemas.signals import CELL_SIGNALS
 from schemas.tables import TABLES
-from tests.conftest import do_all, tiny_run
+from tests.conftest import do_all, tiny_run, tree
 from tests.models.by_loop import by_loop
 
 
@@ -85,6 +88,53 @@ def test_answers_open_in_pandas_polars_and_arrow(lake: Lake) -> None:
     assert isinstance(frames, pl.DataFrame)
     assert frame["model"].tolist() == frames["model"].to_list() == arrow["model"].to_pylist()
     assert len(frame) == 10
+
+
+def test_an_answer_is_read_as_often_as_wanted_and_from_any_thread(lake: Lake) -> None:
+    answer = lake.sql("select model, count(*) as n from scores where checkpoint = $c group by all", {"c": 12})
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda _: sorted(answer.fetchall()), range(30)))
+    assert found == [sorted(answer.fetchall())] * 30
+    assert len(found[0]) == 10
+    assert answer.columns == ["model", "n"]
+    assert (
+        sorted(answer.pl()["model"])
+        == sorted(answer.df()["model"])
+        == sorted(pa.table(answer)["model"].to_pylist())
+    )
+    assert answer.fetchone() in found[0]
+    assert "lstm-2x5-seed0" in repr(answer)
+    assert sum(map(len, answer.to_arrow_reader(3))) == 10
+
+
+def test_no_way_leads_from_an_answer_into_the_lake(lake: Lake, tiny_lake: Run) -> None:
+    before = tree(Path(tiny_lake.root))
+    answer = lake.sql("from models")
+    writing = {
+        "write_parquet",
+        "write_csv",
+        "to_parquet",
+        "to_csv",
+        "query",
+        "execute",
+        "create",
+        "to_table",
+        "insert",
+    }
+    assert not writing & set(dir(answer))
+    target = f"{tiny_lake.root}/_meta/lake.json"
+    for query in (f"from enable_profiling(format = 'json', save_location = '{target}')", "from checkpoint()"):
+        with pytest.raises(UsageError, match="only read"):
+            lake.sql(query)
+    lake.fetch("from models")
+    assert tree(Path(tiny_lake.root)) == before
+
+
+def test_an_error_shows_the_query_as_it_was_typed(lake: Lake) -> None:
+    with pytest.raises(UsageError, match=r"LINE 1: select nothing from models"):
+        lake.sql("select nothing from models")
+    assert len(lake.sql("explain from models").fetchall()) == 1
+    assert lake.sql("show tables").columns == ["name"]
 
 
 @pytest.mark.parametrize(
@@ -168,29 +218,10 @@ def test_a_shipped_question_answers(lake: Lake, tiny_lake: Run, name: str) -> No
         assert f"${parameter.name}" in question.sql, "a parameter that is not used"
 
 
-def test_the_tables_of_a_shipped_question_are_those_of_its_header(lake: Lake) -> None:
+def test_the_tables_of_a_shipped_question_are_those_of_its_header() -> None:
     for question in questions().values():
-        assert set(lake._views._tables_of(question.sql)) == set(question.tables) - {"shards"}, question.name
-
-
-@pytest.mark.parametrize(
-    ("query", "tables"),
-    [
-        ('from "MODELS"', ["models"]),
-        ("select train_steps from main.models -- and no metrics", ["models"]),
-        (
-            "with a as (from steps) select (select count(*) from a) from models where run = $run",
-            ["steps", "models"],
-        ),
-        ("summarize scores", ["scores"]),
-        ("pivot models on cell", ["models"]),
-        ("from query_table('mod' || 'els')", list(TABLES)),
-        ("from (pivot runs on run) join query('from mod' || 'els') on true", list(TABLES)),
-        ("selec models", ["models"]),
-    ],
-)
-def test_the_tables_that_a_query_names(lake: Lake, query: str, tables: list[str]) -> None:
-    assert sorted(lake._views._tables_of(query)) == sorted(tables)
+        read = read_statement(duckdb.connect(), question.sql).tables
+        assert set(read) == set(question.tables) - {"shards"}, question.name
 
 
 def test_top_neurons_are_those_with_the_largest_scores(lake: Lake, tiny_lake: Run) -> None:

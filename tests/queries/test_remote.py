@@ -131,6 +131,16 @@ def test_answers_are_those_of_the_lake_on_disk(
     assert bool(files(cache)) == (kept != "nothing kept")
 
 
+@pytest.mark.parametrize("small", [0, 2**22])
+def test_where_a_lake_lies_changes_no_answer(
+    remote: Remote, way: str, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "SMALL", small)
+    root = f"s3://{BUCKET}/layer=7/value=1/q?{way}{small}"
+    upload(Path(remote.run.root), root)
+    assert ask_all(pipeline.open(root), remote.run.id) == ask_all(pipeline.open(remote.run.root), remote.run.id)
+
+
 def test_answers_of_a_store_of_another_make(
     small_lake: Run, localbucket: str, way: str, far: None, tmp_path: Path
 ) -> None:

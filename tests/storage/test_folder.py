@@ -41,6 +41,16 @@ class FolderContract:
         assert folder.list("a") == ["a/two"]
         assert not folder.exists("a/b/one")
 
+    @pytest.mark.parametrize(("odd", "beside"), [("lake?", "lake1"), ("la*", "lake"), ("[ab]", "a")])
+    def test_a_name_is_no_pattern(self, folder: Folder, odd: str, beside: str) -> None:
+        for name in (f"{odd}/x", f"{odd}/y", f"{beside}/x"):
+            assert folder.create(name, name.encode())
+        assert folder.read_many([f"{odd}/x"]) == {f"{odd}/x": f"{odd}/x".encode()}
+        assert set(folder.read_many([f"{odd}/x", f"{odd}/y"])) == {f"{odd}/x", f"{odd}/y"}
+        assert folder.list(odd) == [f"{odd}/x", f"{odd}/y"]
+        folder.remove(odd)
+        assert folder.list() == [f"{beside}/x"]
+
     def test_a_taken_name_is_left_as_it_was(self, folder: Folder) -> None:
         assert folder.create("name", b"first")
         assert not folder.create("name", b"second")
