@@ -64,9 +64,9 @@ class Lease:
         self._stop.set()
         self._thread.join(self._beat)
         with suppress(StorageError):  # it expires
-            numbers = self._numbers()
+            numbers = _numbers(self._folder, self._run)
             if self._number == max(numbers, default=0):
-                mine = [self._path(number) for number in numbers if number <= self._number]
+                mine = [_path(self._run, number) for number in numbers if number <= self._number]
                 self._folder.remove_all([*self._beats(), *mine])
 
     def check(self) -> None:
@@ -80,17 +80,17 @@ class Lease:
         self.check()
 
     def _take(self) -> bool:
-        numbers = self._numbers()
+        numbers = _numbers(self._folder, self._run)
         last = max(numbers, default=0)
         if last and not self._is_gone(last):
             return False
         self._number = last + 1
         self._pulse(0)
-        return self._folder.create(self._path(self._number), json.dumps(self._identity()).encode())
+        return self._folder.create(_path(self._run, self._number), json.dumps(self._identity()).encode())
 
     def _is_gone(self, number: int) -> bool:
         """Watch a holder until it is known to be alive or gone; give whether it is gone."""
-        data = self._folder.read_if_there(self._path(number))
+        data = self._folder.read_if_there(_path(self._run, number))
         if data is None:
             return False  # given back just now: look again
         holder = _parsed(data)
@@ -106,7 +106,7 @@ class Lease:
         while time.monotonic() - started < self._patience:
             time.sleep(self._beat / 2)
             beat = self._folder.read_if_there(path)
-            if self._folder.read_if_there(self._path(number)) is None:
+            if self._folder.read_if_there(_path(self._run, number)) is None:
                 return False
             if beat != first:
                 if not self._wait:
@@ -128,7 +128,7 @@ class Lease:
                 self._pulse(count)
 
     def _look(self) -> None:
-        if max(self._numbers(), default=0) != self._number:
+        if max(_numbers(self._folder, self._run), default=0) != self._number:
             self._lost = f"another driver has taken {self._run} over; what this one finished is kept"
 
     def _pulse(self, count: int) -> None:
@@ -138,12 +138,6 @@ class Lease:
         since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
         return {"holder": self._holder, "since": since, **_this_process()}
 
-    def _path(self, number: int) -> str:
-        return _lease_path(self._run, number)
-
-    def _numbers(self) -> list[int]:
-        return _numbers(self._folder, self._run)
-
     def _beats(self) -> list[str]:
         return [path for path in self._folder.list(self._place) if path.endswith(".beat")]
 
@@ -151,7 +145,7 @@ class Lease:
 def is_held(folder: Folder, run: str) -> bool:
     """Whether a driver may be at work on a run: there is a lease, and its process is not known to have ended."""
     numbers = _numbers(folder, run)
-    data = folder.read_if_there(_lease_path(run, max(numbers))) if numbers else None
+    data = folder.read_if_there(_path(run, max(numbers))) if numbers else None
     return data is not None and not _has_ended(_parsed(data))
 
 
@@ -159,7 +153,7 @@ def _place(run: str) -> str:
     return f"{run_folder(run)}/lease"
 
 
-def _lease_path(run: str, number: int) -> str:
+def _path(run: str, number: int) -> str:
     return f"{_place(run)}/{number:05d}.json"
 
 

@@ -90,7 +90,7 @@ class BesideTarget:
 
 
 def walk(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every file below a folder, or itself, as fsspec describes one; links are followed.
+    """Every file below a folder, or itself, in any order, as fsspec describes one; links are followed.
 
     What goes while it looks is left out. A folder that may not be read is an error: fsspec would take it for an
     empty one, and nothing may be answered or removed on the strength of such a listing.
@@ -99,7 +99,7 @@ def walk(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         OSError: a folder cannot be listed.
     """
     try:
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        entries = list(os.scandir(path))
     except FileNotFoundError:
         return
     except NotADirectoryError:

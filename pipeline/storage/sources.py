@@ -118,9 +118,7 @@ def _entries(pattern: str) -> tuple[fsspec.AbstractFileSystem | None, str | None
 def _place(path: str) -> tuple[fsspec.AbstractFileSystem | None, str]:
     """The file system, None for this machine's, and the path in it; S3 is reached as lakes on it are."""
     local = path.removeprefix("file://")
-    if "://" not in local or local.startswith(
-        "/"
-    ):  # where a name may hold what fsspec reads as a chain of systems
+    if "://" not in local or local.startswith("/"):  # a name may hold what fsspec reads as a chain of systems
         return None, local
     try:
         system, place = url_to_fs(path, **(s3_options() if path.startswith(("s3://", "s3a://")) else {}))

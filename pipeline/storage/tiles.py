@@ -128,13 +128,11 @@ class TileWriter:
             Struct().i32(1, _TYPES[field.type]).i32(3, _OPTIONAL).binary(4, field.name.encode())
             for field in fields
         ]
-        plan = Struct().binary(1, PLAN.encode()).binary(2, self._plan.encode())
-        digest = Struct().binary(1, DIGEST.encode()).binary(2, BLANK.encode())
+        keys = {PLAN: self._plan, DIGEST: BLANK}
+        notes = [Struct().binary(1, key.encode()).binary(2, value.encode()) for key, value in keys.items()]
         order = Struct().struct(1, Struct())  # TypeDefinedOrder: without it readers leave the bounds aside
         footer = Struct().i32(1, 2).structs(2, schema).i64(3, self._rows).structs(4, self._groups)
-        footer.structs(5, [plan, digest]).binary(6, b"unrolled version 1 (build 1)").structs(
-            7, [order] * len(fields)
-        )
+        footer.structs(5, notes).binary(6, b"unrolled version 1 (build 1)").structs(7, [order] * len(fields))
         return footer.whole()
 
     def _write(self, data: bytes) -> None:
