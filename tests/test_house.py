@@ -13,6 +13,7 @@ import pytest
 
 from jobs.__main__ import main
 from jobs.run.experiment_file import load_experiment, shipped_experiments
+from jobs.run.opening import open_run
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.queries.question import questions
 from pipeline.storage.folder import Folder
@@ -112,6 +113,17 @@ def commands_of(page: Path) -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
     lines = [line.split(" #")[0].strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_the_first_pages_name_the_runs_that_their_commands_make(tmp_path: Path) -> None:
+    """An id changes with the format version, and with a default."""
+    ids = [
+        open_run(load_experiment("counting", changes), str(tmp_path)).id
+        for changes in ([], ["task.maximum=5", "model.seeds=1"])
+    ]
+    for page, named in (("README.md", ids[:1]), ("docs/tutorial.md", ids)):
+        found = re.findall(r"counting-[0-9a-f]{8}", (REPOSITORY / page).read_text())
+        assert sorted(set(found)) == sorted(named), page
 
 
 def test_make_knows_the_targets_that_readme_names() -> None:
