@@ -102,7 +102,7 @@ class _Course:
         self._characters = "".join(read_vocabulary(run).characters)
         self._valid = read_sequences(run, "valid")
 
-        model = make_model(self.spec.architecture(len(self._characters)), self.spec.seed)
+        model = make_model(self.spec.architecture(len(self._characters)), self.spec.seed, run.experiment.start)
         device = "cuda" if run.placement.gpus else "cpu"
         train = read_sequences(run, "train")
         self.trainer = Trainer(model, train, self._settings, self.spec.seed, share, device)

@@ -19,11 +19,20 @@ from pydantic import (
 )
 
 from schemas.score_settings import ScoreSettings
-from schemas.signals import CELL_SIGNALS, SIGNALS
-from schemas.task_settings import FINITE_TASKS, Settings, TaskSettings
+from schemas.signals import CELL_SIGNALS, KEEPING_GATE, SIGNALS
+from schemas.start_settings import StartSettings
+from schemas.task_settings import FINITE_TASKS, Settings, TaskSettings, TextSettings
 
 CellName = Literal["feedforward", "rnn", "lstm", "gru", "peephole_lstm"]
 SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the signals, in signals.py
+
+
+TRAINED = (
+    "model",
+    "training",
+    "start",
+    "extrapolate",
+)  # the sections that a network made elsewhere has no use for
 
 
 class CorpusSettings(Settings):
@@ -124,6 +133,9 @@ class TrainingSettings(Settings):
         description="longest stretch of steps learnt in one update. Longer sequences, such as whole documents "
         "(task.window = 0), are learnt in chunks of this length, each starting from the state that the one before "
         "ended with (truncated back-propagation through time); 0: whole sequences",
+    )
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of a layer's values that the next layer is not shown in an update"
     )
     accumulate: PositiveInt = Field(
         1, description="split each worker's share of a batch into this many parts, to need less memory"
@@ -245,6 +257,7 @@ class Experiment(Settings):
     corpus: CorpusSettings = CorpusSettings()
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
+    start: StartSettings = StartSettings()
     network: NetworkSettings | None = None
     dump: DumpSettings = DumpSettings()
     score: ScoreSettings = ScoreSettings()
@@ -266,7 +279,7 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _a_network_is_not_trained(self) -> Self:
         if self.network:
-            for section in ("model", "training", "extrapolate"):
+            for section in TRAINED:
                 if section in self.model_fields_set:
                     raise ValueError(f"a [network] is dumped as it is: take [{section}] out")
             if not self.corpus.probe and self.task.name not in FINITE_TASKS:
@@ -298,6 +311,28 @@ class Experiment(Settings):
         return self
 
     @model_validator(mode="after")
+    def _every_cell_knows_its_start(self) -> Self:
+        strangers = [cell for cell in self.model.cell if cell not in KEEPING_GATE]
+        if self.start.keep is not None and strangers and not self.network:
+            raise ValueError(
+                f"start.keep is for cells with a gate that keeps the state, {', '.join(KEEPING_GATE)}, and "
+                f"{strangers[0]} has none: take it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _training_fits_the_models(self) -> Self:
+        if self.training.dropout and 1 in self.model.layers:
+            raise ValueError("training.dropout lies between layers, and model.layers has 1: take it out")
+        window = self.task.window if isinstance(self.task, TextSettings) else 0
+        if 0 < window < self.training.truncate:
+            raise ValueError(
+                f"training.truncate {self.training.truncate} is longer than the sequences, of which task.window "
+                f"{window} makes the length: lower it, or take it out to learn whole sequences"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _every_model_has_the_layers(self) -> Self:
         if not self.network:
             self.check_layers(min(self.model.layers))
@@ -306,7 +341,7 @@ class Experiment(Settings):
     @model_serializer(mode="wrap")
     def _only_what_counts(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What is written can be read again: the sections that a network has no use for are left out."""
-        unused = ("model", "training", "extrapolate") if self.network else ("network",)
+        unused = TRAINED if self.network else ("network",)
         return {key: value for key, value in serialize(self).items() if key not in unused}
 
     def check_signals(self, cell: str) -> None:
@@ -333,11 +368,11 @@ class Experiment(Settings):
 
     @property
     def identity(self) -> dict[str, object]:
-        """What decides the models: task, corpus, model, training or network, revision. Files count by content.
+        """What decides the models: task, corpus, revision, and how they are made. Files count by content.
 
         A setting at its default is left out, so that a setting that is added later changes no run's id.
         """
-        decides = {"task", "corpus", "model", "training", "network", "revision"}
+        decides = {"task", "corpus", "model", "training", "start", "network", "revision"}
         document = self.model_dump(include=decides, exclude_defaults=True)
         for where in ("files", "include", "exclude", "maximum_characters"):
             document["task"].pop(where, None)

@@ -39,3 +39,6 @@ STATE: dict[str, tuple[str, ...]] = {
     "gru": ("hidden_state",),
     "peephole_lstm": ("hidden_state", "cell_state"),
 }
+
+# The gate whose bias decides how much of the state a cell keeps before it has learnt anything.
+KEEPING_GATE: dict[str, str] = {"lstm": "forget_gate", "gru": "update_gate", "peephole_lstm": "forget_gate"}

@@ -102,7 +102,7 @@ def _train(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     for model in models:
         shape = (model.cell, model.layers, model.hidden_size)
         assert model.seed is not None
-        network = make_model(model.architecture(len(vocabulary)), model.seed)
+        network = make_model(model.architecture(len(vocabulary)), model.seed, run.experiment.start)
 
         if shape not in timed:
             trainer = Trainer(network, sample, settings, model.seed)

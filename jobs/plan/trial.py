@@ -67,4 +67,4 @@ def _model(run: Run, spec: ModelSpec, checkpoint: int) -> tuple[nn.Module, Vocab
         return network.module, network.vocabulary
     assert spec.seed is not None
     vocabulary = run.vocabulary()
-    return make_model(spec.architecture(len(vocabulary)), spec.seed).eval(), vocabulary
+    return make_model(spec.architecture(len(vocabulary)), spec.seed, run.experiment.start).eval(), vocabulary

@@ -11,12 +11,15 @@ from torch.nn.functional import one_hot
 
 from pipeline.models import cells
 from pipeline.models.cells import Signals, Weights
+from pipeline.models.start import draw, gains_of
 from schemas.experiment import Architecture
 from schemas.signals import STACKED, STATE
+from schemas.start_settings import StartSettings
 
 # A state between two calls as torch's modules have it, (layers, batch, neurons) each: the hidden state, or hidden
 # and cell state; None is zero, and all that a memoryless cell has.
 CarriedState = Tensor | tuple[Tensor, ...] | None
+AS_MEASURED = StartSettings()
 FUSED: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -54,6 +57,7 @@ class Layers(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
+        self.dropout = 0.0  # between the layers, in training, as torch's modules have it
         neurons = architecture.hidden_size
         rows = len(STACKED[architecture.cell]) * neurons
         bound = neurons**-0.5  # as torch's recurrent modules begin
@@ -75,7 +79,8 @@ class Layers(nn.Module):
 
         The state before the first step is taken, and the one after the last given, as torch's modules do.
         """
-        layers = unroll_layers(inputs, self.architecture, dict(self.named_parameters()), state)
+        dropout = self.dropout if self.training else 0.0
+        layers = unroll_layers(inputs, self.architecture, dict(self.named_parameters()), state, dropout)
         parts = tuple(
             torch.stack([signals[name][:, -1] for signals in layers]) for name in STATE[self.architecture.cell]
         )
@@ -83,9 +88,13 @@ class Layers(nn.Module):
 
 
 def unroll_layers(
-    inputs: Tensor, architecture: Architecture, parameters: dict[str, nn.Parameter], state: CarriedState = None
+    inputs: Tensor,
+    architecture: Architecture,
+    parameters: dict[str, nn.Parameter],
+    state: CarriedState = None,
+    dropout: float = 0.0,
 ) -> list[Signals]:
-    """Every signal of every layer; `parameters` under torch's names (weight_ih_l0, …)."""
+    """Every signal of every layer; `parameters` under torch's names (weight_ih_l0, …), dropout between them."""
     parts = (state,) if isinstance(state, Tensor) else state
     layers = []
 
@@ -98,7 +107,7 @@ def unroll_layers(
             tuple(part[layer] for part in parts) if parts else None,
         )
         layers.append(signals)
-        inputs = signals["hidden_state"]
+        inputs = nn.functional.dropout(signals["hidden_state"], dropout) if dropout else signals["hidden_state"]
     return layers
 
 
@@ -113,11 +122,13 @@ def layer_weights(parameters: Mapping[str, Tensor], suffix: str) -> Weights:
     return Weights(**(absent | present))
 
 
-def make_model(architecture: Architecture, seed: int) -> RecurrentLM:
+def make_model(architecture: Architecture, seed: int, start: StartSettings = AS_MEASURED) -> RecurrentLM:
     """A model with the first weights that a seed decides, leaving torch's own random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RecurrentLM(architecture)
+        model = RecurrentLM(architecture)
+        draw(model.recurrent, model.readout, architecture.cell, gains_of(architecture.cell, start))
+        return model
 
 
 def _recurrent(architecture: Architecture) -> nn.Module:

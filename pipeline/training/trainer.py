@@ -1,9 +1,11 @@
 """Next-character training: what an update does is a function of (weights, seed, update number) alone."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -14,6 +16,7 @@ from pipeline.tasks.sequences import IGNORED, Sequences
 from pipeline.training.batches import Batch, Batches, Part
 from pipeline.training.lanes import Lanes
 from pipeline.training.share import ALONE, Share, summed
+from schemas.errors import UsageError
 from schemas.experiment import TrainingSettings
 
 
@@ -53,14 +56,16 @@ class Trainer:
             share: which of the processes that train it together this one is; weights agree in all of them.
             device: cpu or cuda.
         """
-        self.model = model.to(device)
+        self.model = model.to(device).eval()  # so that only updates drop values
         self.train_step = 0
         self.span = Span()
         self._settings, self._share, self._device = settings, share, torch.device(device)
+        self._seed = seed
 
         self.batches = Batches(sequences, settings, seed, share)
         self._lanes = Lanes(self.batches.lanes, self.batches.bounds, share)
 
+        model.recurrent.dropout = settings.dropout  # type: ignore[assignment]  # no parameter
         self._parameters = list(model.parameters())
         self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
         self._together = DistributedDataParallel(model) if share.of > 1 else None
@@ -79,10 +84,24 @@ class Trainer:
         if losses:
             # In float64, one after another: a sum that was cut in two by a kill ends with the same bits.
             *own, counted = summed(self._share, [*torch.stack(losses).double().tolist(), float(characters)])
+            self._check(own)
             for loss in own:
                 self.span.loss += loss
             self.span.updates += len(own)
             self.span.characters += int(counted)
+
+    def _check(self, losses: Sequence[float]) -> None:
+        """Raise UsageError when the newest of the updates, whose mean losses these are, led nowhere."""
+        wrong = next((place for place, loss in enumerate(losses) if not math.isfinite(loss)), None)
+        if wrong is None:
+            return
+        before = losses[wrong - 1] if wrong else self.span.mean_loss
+        raise UsageError(
+            f"training diverged: at update {self.train_step - len(losses) + wrong + 1} the loss is {losses[wrong]}"
+            + ("" if before is None else f", and was {before:.3g} before")
+            + f": lower training.learning_rate ({self._settings.learning_rate}) or training.clip "
+            f"({self._settings.clip}), or raise training.warmup ({self._settings.warmup})"
+        )
 
     def begin_span(self) -> None:
         """An evaluation was made: begin to count anew."""
@@ -94,7 +113,7 @@ class Trainer:
 
         losses = []
         for index, part in enumerate(batch.parts):
-            with self._exchange(last=index == len(batch.parts) - 1):
+            with self._random(index), self._exchange(last=index == len(batch.parts) - 1):
                 # Every character weighs the same, in whichever part it lies.
                 loss = self._loss(index, part) / batch.targets
                 (loss * self._share.of).backward()  # type: ignore[no-untyped-call]  # DDP takes the processes' mean
@@ -122,6 +141,17 @@ class Trainer:
         """Gradients of a batch go to the other processes once, with its last part."""
         wait = self._together is not None and not last
         return self._together.no_sync() if wait and self._together else nullcontext()
+
+    @contextmanager
+    def _random(self, part: int) -> Iterator[None]:
+        """Random numbers that dropout draws in a part of an update, whatever was drawn before."""
+        if not self._settings.dropout:
+            yield
+            return
+        with torch.random.fork_rng():
+            numbers = np.random.SeedSequence([self._seed, self.train_step, self._share.rank, part])
+            torch.manual_seed(int(numbers.generate_state(1, np.uint64)[0]))
+            yield
 
     def state(self) -> dict[str, Tensor]:
         """All that is needed to go on from here, as named tensors; every process must ask."""

@@ -69,7 +69,7 @@ def first_model(experiment: Experiment) -> RecurrentLM:
     """The experiment's first model, untrained."""
     spec = next(experiment.model.grid())
     assert spec.seed is not None
-    return make_model(spec.architecture(len(vocabulary_of(experiment))), spec.seed)
+    return make_model(spec.architecture(len(vocabulary_of(experiment))), spec.seed, experiment.start)
 
 
 def trained(experiment: Experiment, updates: int) -> RecurrentLM:

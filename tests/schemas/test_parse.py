@@ -43,6 +43,16 @@ NETWORK = {
         ({**NETWORK, "training": {"steps": 3}}, "a [network] is dumped as it is: take [training] out"),
         ({**NETWORK, "network": {"modle": "a:b"}}, "network.model is missing"),
         ({**NETWORK, "task": TINY["task"], "corpus": {"probe": 0}}, "the task counting has no end"),
+        ({**TINY, "start": {"keep": 1.0}}, "start.keep is for cells with a gate that keeps the state, lstm, gru"),
+        ({**TINY, "start": {"readout": -1.0}}, "start.readout should be greater than or equal to 0, not -1.0"),
+        ({**TINY, "start": {"recurent": 1.0}}, "unknown key start.recurent: did you mean start.recurrent?"),
+        ({**NETWORK, "start": {"readout": 1.0}}, "a [network] is dumped as it is: take [start] out"),
+        (changed("training.dropout", 0.5), "training.dropout lies between layers, and model.layers has 1"),
+        (changed("training.dropout", 1.0), "training.dropout should be less than 1, not 1.0"),
+        (
+            {"name": "x", "task": {**NETWORK["task"], "window": 64}, "training": {"truncate": 65}},  # type: ignore[dict-item]
+            "training.truncate 65 is longer than the sequences, of which task.window 64 makes the length",
+        ),
         ({**TINY, "name": "No Spaces"}, "name string should match pattern"),
     ],
 )

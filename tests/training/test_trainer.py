@@ -15,6 +15,7 @@ from pipeline.tasks import make_task
 from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.evaluate import evaluate
 from pipeline.training.trainer import Trainer, learning_rate
+from schemas.errors import UsageError
 from schemas.experiment import Architecture, TrainingSettings
 from schemas.task_settings import CountingSettings
 
@@ -117,6 +118,18 @@ def test_mixed_precision_learns_too() -> None:
     trainer.advance(200)
     assert trainer.model.readout.weight.dtype == torch.float32
     assert evaluate(trainer.model, SEQUENCES).loss < 0.6 * before
+
+
+def test_a_training_that_diverges_says_where_and_what_to_lower() -> None:
+    settings = SETTINGS.model_copy(update={"learning_rate": 3e38, "warmup": 0})
+    trainer = Trainer(model(), SEQUENCES, settings, seed=0)
+    with pytest.raises(UsageError, match=r"at update 2 the loss is (nan|inf), and was .* before: lower .*rate"):
+        trainer.advance(20)
+    one_by_one = Trainer(model(), SEQUENCES, settings, seed=0)
+    one_by_one.advance(1)
+    assert one_by_one.span.mean_loss is not None
+    with pytest.raises(UsageError, match="at update 2 the loss is"):
+        one_by_one.advance(2)
 
 
 def test_training_learns() -> None:
