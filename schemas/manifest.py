@@ -8,6 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.experiment import ImportedModel
 
+AS_READ = (
+    "as_read.safetensors"  # of an imported checkpoint's files; pipeline/dumping/as_read.py says what it holds
+)
+
 
 class _Noun(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

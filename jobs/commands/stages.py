@@ -76,6 +76,9 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     run = open_run(experiment, options.root, code_folder(options.experiment), _placement(options))
     check_language(run)
 
+    for line in run.network.told if run.network else ():
+        _tell(line)
+
     if options.plan:
         print_table(cost_table(run, only, 1 if options.runner == "local" else options.workers))
         return run

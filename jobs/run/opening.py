@@ -43,7 +43,7 @@ def open_run(experiment: Experiment, root: str, code: str = ".", placement: Plac
     if isinstance(source, TextSource):
         source = replace(source, surveyed=survey)
 
-    run = Run(whole_root(root), identity, source, _network(identity, code), placement)
+    run = Run(whole_root(root), identity, source, _network(identity, code, network), placement)
     return checked_run(run, network)
 
 
@@ -101,9 +101,9 @@ def _source(identity: Identity) -> Source:
     return TaskSource(experiment.task, experiment.corpus, takes_all=experiment.network is not None)
 
 
-def _network(identity: Identity, code: str) -> NetworkSource | None:
-    settings = identity.experiment.network
-    return ImportedNetwork(settings, code, identity.imported) if settings else None
+def _network(identity: Identity, code: str, opened: Network | None = None) -> NetworkSource | None:
+    settings, told = identity.experiment.network, opened.told if opened else ()
+    return ImportedNetwork(settings, code, identity.imported, told) if settings else None
 
 
 def _sized(run: Run, vocabulary: Vocabulary | None) -> Run:

@@ -71,6 +71,10 @@ class Source(Protocol):
 class NetworkSource(Protocol):
     """A network that was trained elsewhere."""
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What a person should know of how its weights were read."""
+
     def vocabulary(self) -> Vocabulary:
         """What its tokens stand for. Raises UsageError when it is not what the run began with."""
 

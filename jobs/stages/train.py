@@ -18,7 +18,7 @@ from jobs.runners.base import Needs
 from pipeline.storage.shards import commit
 from pipeline.tasks.vocabulary import format_vocabulary
 from schemas.experiment import ModelSpec
-from schemas.manifest import StoredObject
+from schemas.manifest import AS_READ, StoredObject
 from schemas.stages import WHOLE
 
 
@@ -88,7 +88,8 @@ def _import(piece: Piece[ModelSpec], network: Network) -> list[StoredObject]:
         "model.safetensors": network.weights,
         "config.json": (json.dumps(config, indent=2) + "\n").encode(),
         "vocabulary.json": format_vocabulary(network.vocabulary.characters),
+        AS_READ: network.as_read,
     }
-    paths = checkpoint_paths(run, spec.name, run.experiment.kept_checkpoints[0])
+    paths = checkpoint_paths(run, spec.name, run.experiment.kept_checkpoints[0], files)
     stored = [commit(run.folder, paths[name], data) for name, data in files.items()]
     return [model_row(piece, spec, network.module), *stored]

@@ -1,4 +1,7 @@
-"""A checkpoint as three files: model.safetensors, config.json (the architecture), vocabulary.json. No pickle."""
+"""A checkpoint as three files: model.safetensors, config.json (the architecture), vocabulary.json. No pickle.
+
+That of an imported network has a fourth, as_read.safetensors: `pipeline.dumping.as_read` says what it holds.
+"""
 
 import json
 
