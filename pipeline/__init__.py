@@ -40,11 +40,12 @@ def open(root: str) -> "Lake":  # noqa: A001  # `pipeline.open(root)` reads as i
 
     Returns:
         A `Lake`: its `.sql("select …")` gives an answer that pandas (`.df()`), Polars (`.pl()`) and Arrow
-        (`.to_arrow_table()`) read.
+        (`.to_arrow_table()`) read, `.ask("top_neurons", …)` answers a shipped question, and `.run("counting")`
+        is one run by itself.
 
     Raises:
         UsageError: nothing is there, or it is a lake of another format version.
     """
-    from pipeline.queries.lake import Lake
+    from pipeline.queries.lake import open_lake
 
-    return Lake(root)
+    return open_lake(root)

@@ -286,9 +286,6 @@ class Experiment(Settings):
                 raise ValueError(
                     f"dump.checkpoints {sorted(missing)} are not kept; {kept} {list(self.kept_checkpoints)}"
                 )
-        stray = set(self.score.headline) - set(self.score.hypotheses)
-        if stray:
-            raise ValueError(f"score.headline names {sorted(stray)}, which score.hypotheses lacks")
         return self
 
     @model_validator(mode="after")

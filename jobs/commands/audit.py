@@ -6,7 +6,6 @@ import pyarrow as pa
 
 import pipeline
 from jobs.commands.output import print_json, print_table
-from jobs.commands.runs import resolve_run
 from jobs.process.progress import Progress
 from pipeline.queries.audit.dumps import find_dumps
 from pipeline.queries.lake import Lake
@@ -17,7 +16,7 @@ from schemas.stages import STAGES, TABLES_OF
 def audit(options: argparse.Namespace) -> None:
     """A line for each invariant. Raises AuditError, after the lines, when one is violated or unchecked."""
     lake = pipeline.open(options.root)
-    run = resolve_run(lake, options.run)
+    run = lake.find_run(options.run)
     rows = sum(dump.rows for dump in find_dumps(lake.catalog, run, options.model, options.checkpoint))
     with Progress("audit", rows, "rows") as progress:
         done = 0.0

@@ -10,7 +10,7 @@ import pyarrow as pa
 from jobs.clearing.collect import find_garbage, remove_garbage
 from jobs.clearing.remove import known_runs, remove_run, run_objects
 from jobs.commands.output import print_json, print_table
-from jobs.commands.runs import match_run
+from pipeline.queries.names import match_run
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import check_lake
 from schemas.errors import UsageError

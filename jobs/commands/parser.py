@@ -198,6 +198,10 @@ def _whole(least: int) -> Callable[[str], int]:
     return _parsed
 
 
+def _checkpoint(text: str) -> int | str:
+    return text if text == "last" else int(text)
+
+
 def _amount(what: str) -> Callable[[str], float]:
     def _parsed(text: str) -> float:
         number = float(text)
@@ -254,6 +258,9 @@ def _add_questions(
         metavar="NAME=VALUE",
         help="set a parameter, $NAME in the SQL; repeatable",
     )
+    sql.add_argument("--run", metavar="RUN", help="of one run alone: its id, or the beginning of it")
+    at = "with --run: of one checkpoint alone, or of each model's `last`"
+    sql.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=at)
     sql.add_argument(
         "--format",
         choices=("table", "csv", "json", "parquet"),

@@ -9,13 +9,11 @@ import pyarrow as pa
 
 import pipeline
 from jobs.commands.output import print_json, print_table, wants_colour, write_batches
-from jobs.commands.runs import resolve_run
-from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import Question, parse_question, questions
 from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend, scale_of
 from schemas.errors import UsageError, unknown
-from schemas.signals import CELL_SIGNALS, SIGNALS
+from schemas.signals import CELL_SIGNALS
 
 MOST_DRAWN = 5_000  # characters of a picture: each is an artist of matplotlib's, and 5,000 take some seconds
 
@@ -30,13 +28,10 @@ def sql(options: argparse.Namespace) -> None:
         raise UsageError('give one query: unrolled sql "select …", or -f FILE; --questions lists the shipped ones')
 
     given = dict(_parameter(text) for text in options.parameters)
-    lake, parquet = pipeline.open(options.root), options.format == "parquet"
+    lake, parquet = _lake(options), options.format == "parquet"
     if options.file:
         question = _question(options.file)
-        values = question.complete(given) if question.question else given
-        if "run" in values:
-            values = {**values, "run": resolve_run(lake, str(values["run"]))}
-        batches = lake.portable(question.sql, values, parquet=parquet)
+        batches = lake.portable(question.sql, _values(lake, question, given), parquet=parquet)
     else:
         batches = lake.portable(options.query, given, parquet=parquet)
 
@@ -51,17 +46,7 @@ def sql(options: argparse.Namespace) -> None:
 def top(options: argparse.Namespace) -> None:
     """The neurons that follow a hypothesis best."""
     lake = pipeline.open(options.root)
-    run = resolve_run(lake, options.run)
-    lake.catalog.require(run, "score")
-    if options.signal and options.signal not in SIGNALS:
-        raise unknown("signal", options.signal, SIGNALS)
-
-    scored = lake.fetch("select distinct hypothesis from scores where run = $run", {"run": run})
-    names = scored["hypothesis"].to_pylist()
-    if options.hypothesis not in names:
-        find_hypothesis(options.hypothesis)
-        raise UsageError(f"{run} has no scores for {options.hypothesis}; it has {', '.join(sorted(names))}")
-
+    run = lake.find_run(options.run)
     table = lake.ask(
         "top_neurons",
         run=run,
@@ -73,22 +58,20 @@ def top(options: argparse.Namespace) -> None:
     )
 
     if not len(table):
-        raise UsageError(
-            f"{run} has no {options.measure} of {options.hypothesis} there; auc is for yes/no hypotheses"
-        )
+        raise UsageError(_why_unmeasured(lake, run, options.hypothesis, options.measure))
     (print_json if options.json else print_table)(table)
 
 
 def show(options: argparse.Namespace) -> None:
     """Texts coloured by a neuron's signal."""
     lake = pipeline.open(options.root)
-    run = resolve_run(lake, options.run)
+    run = lake.find_run(options.run)
     lake.catalog.require(run, "dump")
     if options.picture and options.json:
         raise UsageError("--picture draws and --json prints: give one of them")
 
     layer, neuron = _place(options.neuron)
-    signal = _signal(lake, run, options.model, layer, neuron, options.signal)
+    signal = options.signal or _usual_signal(lake, run, options.model)
     table = lake.ask(
         "neuron_text",
         run=run,
@@ -104,8 +87,7 @@ def show(options: argparse.Namespace) -> None:
     if options.json:
         print_json(table)
         return
-    if not len(table):
-        raise UsageError(f"nothing was dumped there: {run} has other checkpoints or sequences")
+    assert signal  # of a model that is there
     scale = scale_of(signal, [value for values in table["values"].to_pylist() for value in values])
 
     title = f"{options.model} {options.neuron} {signal}"
@@ -140,23 +122,29 @@ def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse
     print(path)
 
 
-def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: str | None) -> str:
-    """The signal to show, once model, layer and neuron are known to be there."""
-    query = "select model, cell, layers, hidden_size from models where run = $run"
-    models = {row["model"]: row for row in lake.fetch(query, {"run": run}).to_pylist()}
-    if model not in models:
-        raise unknown("model", model, models)
-    spec = models[model]
-    if layer >= spec["layers"] or neuron >= spec["hidden_size"]:
-        last = f"L{spec['layers'] - 1}/N{spec['hidden_size'] - 1}"
-        raise UsageError(f"{model} has no neuron L{layer}/N{neuron}: its last is {last}")
-
+def _usual_signal(lake: Lake, run: str, model: str) -> str | None:
+    """The signal to show where none is asked for; None of a model that the run does not have."""
+    query = "select cell from models where run = $run and model = $model"
+    cells = lake.fetch(query, {"run": run, "model": model})["cell"].to_pylist()
     dumped = lake.catalog.dumped_signals(run)
-    signals = [signal for signal in CELL_SIGNALS[spec["cell"]] if signal in dumped]
-    signal = asked or next((signal for signal in ("cell_state", "hidden_state") if signal in signals), signals[0])
-    if signal not in signals:
-        raise unknown(f"signal of {spec['cell']}", signal, signals)
-    return signal
+    signals = [signal for cell in cells for signal in CELL_SIGNALS[cell] if signal in dumped]
+    return next(
+        (signal for signal in ("cell_state", "hidden_state") if signal in signals), next(iter(signals), None)
+    )
+
+
+def _why_unmeasured(lake: Lake, run: str, hypothesis: str, measure: str) -> str:
+    """Why no signal has a measure of a hypothesis that was scored."""
+    query = "select count(value), count(distinct value) from annotations where run = $run and hypothesis = $name"
+    values = lake.fetch(query, {"run": run, "name": hypothesis})
+    steps, different = (column[0].as_py() for column in values.columns)
+    if not steps:
+        return f"{hypothesis} is NULL at every step of {run}'s probe split: there is nothing to measure against it"
+    if different == 1:
+        return (
+            f"{hypothesis} is the same at each of the {steps} steps where it has a value: no {measure} is defined"
+        )
+    return f"{run} has no {measure} of {hypothesis} there: none of those signals ever changes"
 
 
 def _place(label: str) -> tuple[int, int]:
@@ -164,6 +152,23 @@ def _place(label: str) -> tuple[int, int]:
     if not match:
         raise UsageError(f"a neuron is given as L0/N7 (layer 0, neuron 7), not {label!r}")
     return int(match[1]), int(match[2])
+
+
+def _lake(options: argparse.Namespace) -> Lake:
+    """The lake, or what was asked for of it."""
+    lake = pipeline.open(options.root)
+    if options.run:
+        return lake.run(options.run, options.checkpoint)
+    if options.checkpoint is not None:
+        raise UsageError("--checkpoint is of one run: give --run too")
+    return lake
+
+
+def _values(lake: Lake, question: Question, given: dict[str, str]) -> dict[str, object]:
+    """The values of a file's parameters; one without a header takes what it is given, a run by its start."""
+    if question.question:
+        return lake.complete(question, given)
+    return {**given, "run": lake.find_run(given["run"])} if "run" in given else dict(given)
 
 
 def _parameter(text: str) -> tuple[str, str]:

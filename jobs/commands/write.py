@@ -10,7 +10,6 @@ import torch
 
 import pipeline
 from jobs.commands.output import print_json, wants_colour
-from jobs.commands.runs import resolve_run
 from jobs.dump_module import dump_live
 from jobs.run.context import Run
 from jobs.run.opening import recorded_run
@@ -30,7 +29,7 @@ DIM, PLAIN = "\033[2m", "\033[0m"
 def write(options: argparse.Namespace) -> None:
     """Let a checkpoint write, or show what all of them have written."""
     lake = pipeline.open(options.root)
-    run = resolve_run(lake, options.run)
+    run = lake.find_run(options.run)
     rows = _stored(lake, run, options) if options.stored else _written(lake, run, options)
     if options.json:
         print_json(rows)

@@ -4,13 +4,13 @@ from jobs.run.context import Run
 from pipeline.annotation.defined import defined_hypothesis, try_definition
 from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis
 from pipeline.queries.expression import check_expression
-from schemas.errors import UsageError
+from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
 from schemas.fingerprint import fingerprint
 
 
 def check_hypotheses(experiment: Experiment) -> None:
-    """Raise UsageError for an unknown hypothesis, or a definition that cannot work."""
+    """Raise UsageError for an unknown hypothesis, a headline not scored, or a definition that cannot work."""
     for definition in experiment.score.define:
         if definition.name in HYPOTHESES:
             raise UsageError(f"score.define: {definition.name} is a hypothesis that there is: take another name")
@@ -18,9 +18,13 @@ def check_hypotheses(experiment: Experiment) -> None:
             check_expression(definition)
         else:
             try_definition(definition)
+    known = {*HYPOTHESES, *(definition.name for definition in experiment.score.define)}
     for name in experiment.score.hypotheses:
-        if not experiment.score.definition(name):
-            find_hypothesis(name)
+        if name not in known:
+            raise unknown("hypothesis", name, known)
+    for name in experiment.score.headline:  # after those, for a typo in one of them is no fault of the headline
+        if name not in experiment.score.hypotheses:
+            raise unknown("score.headline", name, experiment.score.hypotheses)
 
 
 def is_yes_no(experiment: Experiment, name: str) -> bool:

@@ -1,7 +1,7 @@
 -- question: Which neuron follows each hypothesis best?
--- parameter run text: the run's id
--- parameter signal text = : one of the eight signals; default: all
--- parameter checkpoint integer = : number of updates; default: each model's last
+-- parameter run run: the run's id, or the start of it
+-- parameter signal signal = : one of the eight signals; default: all
+-- parameter checkpoint checkpoint = : number of updates; default: each model's last
 -- tables: scores
 with measured as (
   select

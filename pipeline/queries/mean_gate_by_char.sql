@@ -1,9 +1,9 @@
 -- question: How open are a neuron's gates, on average, at each character?
--- parameter run text: the run's id
--- parameter model text: the model's name
--- parameter layer integer: layer, counting from 0
--- parameter neuron integer: neuron, counting from 0
--- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter run run: the run's id, or the start of it
+-- parameter model model: the model's name
+-- parameter layer layer: layer, counting from 0
+-- parameter neuron neuron: neuron, counting from 0
+-- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- tables: activations, steps
 with chars as (
   select distinct token, char from steps where run = $run and split = 'probe'

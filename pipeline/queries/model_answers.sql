@@ -1,5 +1,5 @@
 -- question: Does each model do its task, and up to which size?
--- parameter run text: the run's id
+-- parameter run run: the run's id, or the start of it
 -- tables: metrics, extrapolation, models, predictions
 with last_row as (
   select model, arg_max(accuracy, train_step) as accuracy, arg_max(bits_per_char, train_step) as bits_per_char

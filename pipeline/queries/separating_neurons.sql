@@ -1,7 +1,7 @@
 -- question: Which neurons' cell or hidden states differ most between the steps where a yes/no hypothesis says yes and those where it says no?
--- parameter run text: the run's id
--- parameter hypothesis text: a yes/no hypothesis
--- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter run run: the run's id, or the start of it
+-- parameter hypothesis hypothesis: a yes/no hypothesis
+-- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- parameter limit integer = 20: how many rows
 -- tables: activations, annotations
 with answers as (

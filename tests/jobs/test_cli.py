@@ -14,8 +14,8 @@ import pytest
 
 from jobs.__main__ import main
 from jobs.commands.parser import make_parser
-from jobs.commands.runs import match_run
 from jobs.run.context import Run
+from pipeline.queries.names import match_run
 from schemas.errors import UsageError
 from tests.conftest import do_all, tiny_run
 from tests.jobs.toml_of import write_toml
@@ -226,7 +226,7 @@ def test_what_was_not_dumped_is_not_shown(typed: Typed, tmp_path: Path) -> None:
         "lstm-1x5-seed0 L0/N0 hidden_state"
     )
     typed("show", "tiny", "lstm-1x5-seed0", "L0/N0", "--signal", "forget_gate", root=run.root, code=2)
-    assert "unknown signal of lstm 'forget_gate'" in typed.err
+    assert "unknown signal of lstm-1x5-seed0 'forget_gate': known: hidden_state" in typed.err
 
 
 def test_a_long_answer_is_cut_on_screen_and_says_so(typed: Typed) -> None:
@@ -268,7 +268,7 @@ def test_the_frozen_surface() -> None:
         "dump": sorted([*stage, *network]),
         "runs": sorted([*common, "--dry-run", "--json", "--older-than", "--yes", "RUN", "action"]),
         "gc": sorted([*common, "--dry-run", "--json", "--older-than"]),
-        "sql": sorted([*common, "--file", "--format", "--questions", "--set", "SELECT"]),
+        "sql": sorted([*common, "--file", "--format", "--questions", "--set", "--run", "--checkpoint", "SELECT"]),
         "top": sorted(
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),

@@ -83,7 +83,7 @@ def test_the_same_hypothesis_in_python_and_sql_is_scored_as_the_shipped_one(
     assert main(["top", "mine", "--hypothesis", "by_python", "--root", "lake"]) == 0
     (folder / "mine.py").unlink()
     assert main(["top", "mine", "--hypothesis", "by_pyton", "--root", "lake"]) == 2
-    assert "unknown hypothesis 'by_pyton'" in capsys.readouterr().err
+    assert " 'by_pyton': did you mean 'by_python'?" in capsys.readouterr().err
 
 
 def test_a_definition_that_changed_is_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

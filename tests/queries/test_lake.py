@@ -273,7 +273,7 @@ def test_parameters_are_checked(lake: Lake) -> None:
         UsageError, match="unknown parameter of top_neurons 'hypotesis': did you mean 'hypothesis'"
     ):
         lake.ask("top_neurons", run="r", hypotesis="h")
-    with pytest.raises(UsageError, match="parameter limit is a integer, not 'x'"):
+    with pytest.raises(UsageError, match="parameter limit is a whole number, not 'x'"):
         lake.ask("top_neurons", run="r", hypothesis="h", limit="x")
     with pytest.raises(UsageError, match="unknown question 'top_neuron': did you mean 'top_neurons'"):
         lake.ask("top_neuron")
