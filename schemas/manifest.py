@@ -6,6 +6,7 @@ is what is planned, run and resumed as one: it writes one or more objects, and t
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.command import UNTYPED, Typed, command
 from schemas.experiment import ImportedModel
 
 
@@ -66,3 +67,16 @@ class RunRecord(_Noun):
     experiment: dict[str, object]
     inputs: str | None  # digest of the input files, None when the task reads none
     imported: ImportedModel | None = None  # the network that was not trained here
+    typed: Typed = UNTYPED  # what began it; says nothing of what the run is
+
+    def again(self, root: str, *flags: str) -> str:
+        """What to do to go on with the run in a lake, or with flags such as --replace to make some of it again."""
+        if self.typed.words:
+            return f"type `{self.typed.again(root, *flags)}`"
+        network = self.experiment.get("network")
+        if not isinstance(network, dict) or network.get("weights") != "live":
+            return f"type the command that began it{', with' if flags else ''} {' '.join(flags)}".rstrip()
+        if not flags:
+            return "dump the module again in Python"
+        gone = command("runs", "rm", self.run, "--yes", root=root)
+        return f"type `{gone}` and dump the module again in Python"

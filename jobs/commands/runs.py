@@ -8,6 +8,7 @@ import pyarrow as pa
 import pipeline
 from jobs.commands.output import print_json, print_table
 from pipeline.queries.lake import Lake
+from schemas.command import command
 from schemas.errors import UsageError, unknown
 
 
@@ -23,13 +24,14 @@ def runs(options: argparse.Namespace) -> None:
 
 def resolve_run(lake: Lake, name: str | None) -> str:
     """The run of a lake, of an id, the only one of an experiment, or the only one whose id begins so."""
-    return match_run(name, list(lake.catalog.runs))
+    return match_run(name, list(lake.catalog.runs), lake.catalog.root)
 
 
-def match_run(name: str | None, known: list[str]) -> str:
-    """One of some runs: its id, its experiment, or what no other begins with. UsageError for none or several."""
+def match_run(name: str | None, known: list[str], root: str) -> str:
+    """One of a lake's runs: its id, its experiment, or the start of one. UsageError for none or several."""
     if not name:
-        raise UsageError("which run? type its id, or the start of it; `unrolled runs` lists them")
+        listed = command("runs", root=root)
+        raise UsageError(f"which run? type its id, or the start of it; `{listed}` lists them")
     matches = (
         [run for run in known if run == name]
         or [run for run in known if run.rpartition("-")[0] == name]  # all that the experiment of that name made

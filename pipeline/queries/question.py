@@ -58,7 +58,8 @@ class Question:
                 raise unknown(f"parameter of {self.name}", name, known)
         missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
         if missing:
-            raise UsageError(f"{self.name} needs {', '.join(missing)}: give --set {missing[0]}=…")
+            how = f"give {missing[0]}=… in Python, --set {missing[0]}=… on the command line"
+            raise UsageError(f"{self.name} needs {', '.join(missing)}: {how}")
         return {name: p.read(given.get(name, p.default)) for name, p in known.items()}
 
 

@@ -79,7 +79,7 @@ def test_until_and_single_stages(typed: Typed, toml: str, tmp_path: Path) -> Non
     assert typed("run", toml, *small, "--until", "generate", root=lake) == ""
     assert "lacks train" in typed("runs", root=lake)
     typed("dump", toml, *small, root=lake, code=2)
-    assert "has not finished train (whole): type `unrolled train tiny" in typed.err
+    assert f"has not finished train (whole): type `unrolled train {toml} --set model.cell=rnn" in typed.err
     for stage in ("train", "dump", "annotate", "score", "extrapolate"):
         typed(stage, toml, *small, root=lake)
     assert "lacks sample" in typed("runs", root=lake)
@@ -133,11 +133,11 @@ def test_top_lists_neurons(typed: Typed, tiny_lake: Run) -> None:
 
 def test_an_experiments_name_is_its_runs_whatever_else_begins_so() -> None:
     known = ["java_source-aaaa1111", "java_source-small-1234abcd", "java_source-small-9999abcd"]
-    assert match_run("java_source", known) == known[0]
-    assert match_run("java_source-small-1", known) == known[1]
+    assert match_run("java_source", known, "") == known[0]
+    assert match_run("java_source-small-1", known, "") == known[1]
     for several in ("java_source-small", "java"):
         with pytest.raises(UsageError, match=r"begins \d runs"):
-            match_run(several, known)
+            match_run(several, known, "")
 
 
 def test_show_draws_texts(typed: Typed, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_audit_tells_what_holds_and_what_does_not(typed: Typed, tmp_path: Path) 
     error = typed.err.splitlines()[-1]
     assert "digests (1), " in error
     assert f"{shard.name} has changed" in error
-    assert f"type `unrolled run tiny --root {lake} --replace dump` to make it again" in error
+    assert "type the command that began it, with --replace dump to make it again" in error
 
 
 def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:

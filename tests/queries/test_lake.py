@@ -178,7 +178,7 @@ def test_status_says_which_stage_is_missing(tmp_path: Path, tiny_lake: Run) -> N
     lake = pipeline.open(run.root)
     assert lake.fetch("select run, status from runs").to_pylist() == [{"run": run.id, "status": "lacks dump"}]
     assert one(lake, "select count(*) from activations") == 0
-    with pytest.raises(UsageError, match=rf"{run.id} has no score yet: go on with `unrolled run tiny"):
+    with pytest.raises(UsageError, match=rf"{run.id} has no score yet: to go on, type the command that began it"):
         lake.catalog.require(run.id, "score")
     lake.catalog.require(run.id, "train")
     assert pipeline.open(tiny_lake.root).catalog.status == {tiny_lake.id: "complete"}
