@@ -51,6 +51,10 @@ class Record(_Noun):
     fingerprint: str
     objects: tuple[StoredObject, ...]
 
+    def __repr__(self) -> str:
+        """What it is about."""
+        return f"<Record of piece {self.piece}: {len(self.objects)} objects>"
+
 
 class Manifest(_Noun):
     """A finished unit: its presence means complete."""
@@ -58,6 +62,10 @@ class Manifest(_Noun):
     format_version: int
     plan: Plan
     objects: tuple[StoredObject, ...]
+
+    def __repr__(self) -> str:
+        """What it is about: its objects may be thousands."""
+        return f"<Manifest of {self.plan.stage} {self.plan.unit}: {len(self.objects)} objects>"
 
 
 class RunRecord(_Noun):
@@ -68,6 +76,10 @@ class RunRecord(_Noun):
     inputs: str | None  # digest of the input files, None when the task reads none
     imported: ImportedModel | None = None  # the network that was not trained here
     typed: Typed = UNTYPED  # what began it; says nothing of what the run is
+
+    def __repr__(self) -> str:
+        """The run's name, without its settings."""
+        return f"<RunRecord {self.run}>"
 
     def again(self, root: str, *flags: str) -> str:
         """What to do to go on with the run in a lake, or with flags such as --replace to make some of it again."""

@@ -101,6 +101,7 @@ def show(options: argparse.Namespace) -> None:
         limit=options.limit,
     )
 
+    _check_sequence(lake, run, options.sequence, table)
     if options.json:
         print_json(table)
         return
@@ -157,6 +158,15 @@ def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: st
     if signal not in signals:
         raise unknown(f"signal of {spec['cell']}", signal, signals)
     return signal
+
+
+def _check_sequence(lake: Lake, run: str, asked: int | None, table: pa.Table) -> None:
+    """Raise UsageError when the first sequence is not the one that was asked for."""
+    if asked is None or (len(table) and table["sequence"][0].as_py() == asked):
+        return
+    query = "select min(sequence), max(sequence) from steps where run = $run and split = 'probe'"
+    first, last = (column[0].as_py() for column in lake.fetch(query, {"run": run}).columns)
+    raise UsageError(f"{run} has not dumped sequence {asked} there: the probe split has {first} to {last}")
 
 
 def _place(label: str) -> tuple[int, int]:

@@ -26,6 +26,10 @@ class Run:
     placement: Placement = HERE  # of training; decides nothing about what is trained
     typed: Typed = UNTYPED  # what names its experiment on the command line, for messages
 
+    def __repr__(self) -> str:
+        """Its name and its lake, without its settings."""
+        return f"<Run {self.id} in {self.root}>"
+
     @property
     def id(self) -> str:
         """The run's name."""

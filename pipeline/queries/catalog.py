@@ -32,6 +32,10 @@ class Catalog:
     manifests: dict[str, list[Manifest]]  # by run
     root: str = ""  # of the lake, as it is known from any folder
 
+    def __repr__(self) -> str:
+        """How much there is, rather than all of it."""
+        return f"<Catalog of {len(self.runs)} runs, {sum(1 for _ in self._objects())} objects>"
+
     @property
     def status(self) -> dict[str, str]:
         """For each run: complete, or the first stage that it lacks."""

@@ -12,6 +12,7 @@ from pipeline.queries.audit.check import Audit
 from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_rest_on
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
+from pipeline.queries.html import html_rows
 from pipeline.queries.portable import portable
 from pipeline.queries.question import find_question
 from pipeline.queries.statement import read_statement
@@ -20,6 +21,9 @@ from pipeline.storage.cache import cache_of
 from pipeline.storage.folder import Folder
 
 Parameters = Mapping[str, object]
+
+
+_SHOWN = 20  # runs, where a lake is printed
 
 
 class Lake:
@@ -32,6 +36,16 @@ class Lake:
         self.catalog: Catalog = read_catalog(self.folder, cache)
         self._connection = duckdb.connect(":memory:", config=CONFIGURATION)
         self._views = Views(self._connection, self.folder, self.catalog, cache)
+
+    def __repr__(self) -> str:
+        """Its root, and how many runs it has."""
+        return f"<Lake {self.catalog.root}: {_counted(self.catalog)}>"
+
+    def _repr_html_(self) -> str:
+        """Its runs, for a notebook."""
+        rows = [{"run": run, "status": status} for run, status in sorted(self.catalog.status.items())]
+        table = pa.Table.from_pylist(rows[:_SHOWN], pa.schema([("run", pa.string()), ("status", pa.string())]))
+        return html_rows(table, f"{self.catalog.root}: {_counted(self.catalog)}")
 
     def sql(self, query: str, parameters: Parameters | None = None) -> Answer:
         """The answer to a query: `.df()`, `.pl()`, `.to_arrow_table()`, `.fetchall()` read it, each anew.
@@ -138,3 +152,8 @@ class Lake:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise self._views.reason(error) from None
+
+
+def _counted(catalog: Catalog) -> str:
+    complete = sum(status == "complete" for status in catalog.status.values())
+    return f"{len(catalog.runs)} run{'s' if len(catalog.runs) != 1 else ''}, {complete} complete"

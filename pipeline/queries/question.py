@@ -47,6 +47,11 @@ class Question:
     tables: tuple[str, ...]
     sql: str
 
+    def __repr__(self) -> str:
+        """What it is given and what it asks, without its SQL."""
+        given = ", ".join(p.name if p.default is None else f"[{p.name}]" for p in self.parameters)
+        return f"<Question {self.name}({given}): {self.question}>"
+
     def complete(self, given: Mapping[str, object]) -> dict[str, object]:
         """All parameters: those given, and the defaults of the others.
 

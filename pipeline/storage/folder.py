@@ -51,6 +51,10 @@ class Folder:
         self.before_removal: Callable[[], None] = lambda: None
         self._store = self._store_of(scheme, 1 if seconds else BODY_ATTEMPTS)
 
+    def __repr__(self) -> str:
+        """Its root."""
+        return f"<Folder {self.root}>"
+
     def _store_of(self, scheme: str, attempts: int) -> Store:
         if self.is_local:
             return LocalStore(self._path)
