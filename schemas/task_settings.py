@@ -161,7 +161,7 @@ class SyntheticTweetsSettings(Settings):
 
 
 class TokensSettings(Settings):
-    """Sequences that were given as tokens, in Python: see `jobs.dump_module`."""
+    """Sequences that were given as tokens, in Python: see `unrolled.dump_module`."""
 
     name: Literal["tokens"]
 

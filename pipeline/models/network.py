@@ -14,7 +14,7 @@ from schemas.experiment import ModelSpec
 
 NAMED = 3  # of a list of names, the first that are told
 MODES = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn", "RNN_RELU": "rnn"}
-BY_HAND = "use `with pipeline.capture(module)` in Python"
+BY_HAND = "use `with unrolled.capture(module)` in Python"
 
 
 def parse_weights(data: bytes, name: str) -> dict[str, Tensor]:
