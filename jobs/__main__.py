@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal gets é as \xe9
             stream.reconfigure(errors="backslashreplace")
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options = parser.options_of(arguments)
     if options.version:
         from importlib.metadata import version
 

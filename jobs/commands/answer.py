@@ -15,10 +15,17 @@ from jobs.run.context import Run
 from pipeline.queries.lake import Lake
 from pipeline.rendering.terminal import coloured_text, format_table, legend, scale_of
 from pipeline.storage.folder import Folder
+from schemas.command import command
 from schemas.errors import StorageError
 
 Row = dict[str, Any]
 MANY = 5  # hypotheses from which on a table tells the best neuron of each
+COURSE = "select * from metrics where run = '{run}' order by model, train_step"
+# Of a network that was trained elsewhere there is no course.
+MEAN_LOSS = (
+    "select target, avg(loss) as loss, count(*) as n from predictions join steps using (run, sequence, step) "
+    "where run = '{run}' group by target order by n desc"
+)
 LONG = 1_500  # characters of text that the answer shows at most, but for the first text
 
 
@@ -119,25 +126,22 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
 
 
 def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:
-    root = f" --root {run.root}"
     other = next((name for name in run.experiment.score.hypotheses if name not in wanted), None)
 
-    commands = []
+    commands: list[tuple[str, ...]] = []
     if best:
-        commands.append(f"unrolled show {run.id} {best['model']} L{best['layer']}/N{best['neuron']}{root}")
+        commands.append(("show", run.id, best["model"], f"L{best['layer']}/N{best['neuron']}"))
     if other or wanted:
-        commands.append(f"unrolled top {run.id} --hypothesis {other or wanted[0]}{root}")
-    commands.append(
-        f"unrolled sql \"select * from metrics where run = '{run.id}' order by model, train_step\"{root}"
-    )
+        commands.append(("top", run.id, "--hypothesis", other or wanted[0]))
+    commands.append(("sql", (MEAN_LOSS if run.imported else COURSE).format(run=run.id)))
     if len(commands) < 3:
-        commands.append(f"unrolled runs show {run.id}{root}")
+        commands.append(("runs", "show", run.id))
 
     print("\nType next:\n")
     # After `make demo` the command is in .venv/bin, which need not be on the path.
-    here = "" if shutil.which("unrolled") else f"{os.path.relpath(Path(sys.executable).parent)}/"
-    for command in commands:
-        print(f"  {here}{command}")
+    here = "unrolled" if shutil.which("unrolled") else f"{os.path.relpath(Path(sys.executable).parent)}/unrolled"
+    for words in commands:
+        print(f"  {command(*words, root=run.root, program=here)}")
 
 
 def _indented(text: str) -> str:

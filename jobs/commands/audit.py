@@ -29,18 +29,18 @@ def audit(options: argparse.Namespace) -> None:
 
         lines = lake.audit(run, options.model, options.checkpoint, tell)
     (print_json if options.json else print_table)(lines)
-    _raise_violations(lake, run, options.root, lines)
+    _raise_violations(lake, run, lines)
     _raise_unchecked(run, lines)
 
 
-def _raise_violations(lake: Lake, run: str, root: str, lines: pa.Table) -> None:
+def _raise_violations(lake: Lake, run: str, lines: pa.Table) -> None:
     violated = [line for line in lines.to_pylist() if line["violations"]]
     if not violated:
         return
     counts = ", ".join(f"{line['invariant']} ({line['violations']:,})" for line in violated)
     raise AuditError(
-        f"{run} does not hold what it should: {counts}; {violated[0]['note']}; type `unrolled run "
-        f"{lake.catalog.runs[run].experiment['name']} --root {root} --replace {_stage(violated)}` to make it again"
+        f"{run} does not hold what it should: {counts}; {violated[0]['note']}; "
+        f"{lake.catalog.again(run, _stage(violated))}"
     )
 
 

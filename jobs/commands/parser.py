@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 
+from jobs.commands.words import Parser
 from schemas.stages import SPECS, STAGES
 
 DESCRIPTION = """\
@@ -75,15 +76,13 @@ Nothing is stored unless --dump is given.
 DESCRIPTIONS = {"dump": DUMP}  # of stages that have more to say than a line
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="unrolled", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="unrolled", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--root", default="./lake", metavar="URI", help="the lake: a folder or URI (./lake)")
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_common(parser, root="./lake", debug=False)
+    common = Parser(add_help=False)
+    _add_common(common, root=argparse.SUPPRESS, debug=argparse.SUPPRESS)  # else they would undo the first ones
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     run = commands.add_parser("run", parents=[common], help="the main job: every stage, then the answer")
@@ -116,7 +115,14 @@ def make_parser() -> argparse.ArgumentParser:
         description=DOCTOR,
     )
     doctor.add_argument("--json", action="store_true", help="as JSON")
+    parser.commands = commands.choices
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, root: str, *, debug: bool | str) -> None:
+    """What may stand before the command or behind it."""
+    parser.add_argument("--root", default=root, metavar="URI", help="the lake: a folder or URI (./lake)")
+    parser.add_argument("--debug", action="store_true", default=debug, help="show the traceback of an error")
 
 
 def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
@@ -213,9 +219,7 @@ def _amount(what: str) -> Callable[[str], float]:
     return _parsed
 
 
-def _add_runs(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_runs(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     raw = argparse.RawDescriptionHelpFormatter
     runs = commands.add_parser(
         "runs", parents=[common], formatter_class=raw, help="what the lake holds", description=RUNS
@@ -244,9 +248,7 @@ def _add_runs(
         parser.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _add_questions(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     sql = commands.add_parser("sql", parents=[common], help="ask anything in SQL (DuckDB's dialect)")
     sql.add_argument("query", nargs="?", metavar="SELECT", help="one SELECT over the lake's tables")
     sql.add_argument("-f", "--file", metavar="FILE", help="a .sql file, or the name of a shipped question")
@@ -277,7 +279,7 @@ def _add_questions(
         "--measure", choices=("pearson", "spearman", "auc"), default="pearson", help="what to rank by (pearson)"
     )
     top.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (each model's last)")
-    top.add_argument("--limit", type=int, default=20, metavar="N", help="how many rows (20)")
+    top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
 
     show = commands.add_parser("show", parents=[common], help="text coloured by a neuron's signal")
@@ -287,14 +289,12 @@ def _add_questions(
     show.add_argument("--signal", metavar="S", help="one of the eight signals (cell_state, or hidden_state)")
     show.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
-    show.add_argument("--limit", type=int, default=8, metavar="N", help="how many different texts (8)")
+    show.add_argument("--limit", type=_whole(1), default=8, metavar="N", help="how many different texts (8)")
     show.add_argument("--picture", metavar="FILE.png", help="draw a picture instead, of at most 5,000 characters")
     show.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _add_write(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_write(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     write = commands.add_parser(
         "write",
         parents=[common],
@@ -326,9 +326,7 @@ def _add_write(
     write.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _add_audit(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_audit(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     audit = commands.add_parser(
         "audit",
         parents=[common],

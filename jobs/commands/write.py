@@ -20,6 +20,7 @@ from pipeline.rendering.terminal import printable
 from pipeline.sampling.rows import sample_rows
 from pipeline.storage.manifests import read_run
 from pipeline.storage.shards import read_shards
+from schemas.command import command
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Drawing
 
@@ -75,7 +76,8 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
             "sample": drawing.model_dump(),  # so that its own table `samples` tells how each text came about
         }
         dumped = dump_live(network, texts, vocabulary.characters, options.root, document, checkpoint=checkpoint)
-        print(f"dumped as {dumped}: unrolled runs show {dumped} --root {options.root}", file=sys.stderr)
+        shown = command("runs", "show", dumped, root=options.root)
+        print(f"dumped as {dumped}: {shown}", file=sys.stderr)
 
     place = {"run": run, "model": model, "checkpoint": checkpoint}
     return pa.Table.from_pylist([{**place, **row} for row in rows.to_pylist()])
@@ -96,7 +98,8 @@ def _stored(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
     lake.catalog.require(run, "sample")
     rows = lake.ask("samples_by_checkpoint", run=run, model=options.model, checkpoint=options.checkpoint)
     if not len(rows):
-        raise UsageError(f"{run} has no such samples; unrolled write {run} --stored shows what there is")
+        stored = command("write", run, "--stored", root=options.root)
+        raise UsageError(f"{run} has no such samples; `{stored}` shows what there is")
     return rows
 
 

@@ -66,7 +66,8 @@ def publish(run: Run, stage: Stage[Any], runner: Runner, watch: Callable[[], Non
     if pieces:
         total = sum(piece.size for piece in pieces)
         before = sum(sum(unit.sizes) for unit, _ in missing) - total
-        with Progress(stage.name, total, stage.measure, live, before) as progress:
+        shown = next((unit.shown for unit, _ in missing if unit.shown), (stage.name, stage.measure))
+        with Progress(shown[0], total, shown[1], live, before) as progress:
             _work(run, stage, runner, pieces, watch, progress)
     elif live:
         live(last=True)

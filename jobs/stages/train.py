@@ -27,7 +27,7 @@ def units(run: Run) -> list[Unit[ModelSpec]]:
     if run.imported:
         run.manifest("generate", WHOLE)  # the run's own row is there
         digests = [run.imported.weights, run.imported.vocabulary]
-        return [Unit(WHOLE, import_paths(run), digests, run.models, [1.0])]
+        return [Unit(WHOLE, import_paths(run), digests, run.models, [1.0], shown=("import", "networks"))]
     settings = run.experiment.training
     reads = [shard.sha256 for split in ("train", "valid") for shard in step_shards(run, split)]
     sizes = [float(settings.steps)] * len(run.models)

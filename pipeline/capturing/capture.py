@@ -47,7 +47,7 @@ class Capture:
     def __getitem__(self, path: str) -> LayerSignals:
         """The signals of one recurrent module in the last call; the path of the module itself is ""."""
         if not self.calls:
-            raise UsageError("nothing was captured: call the module inside `with pipeline.capture(module):`")
+            raise UsageError("nothing was captured: call the module inside `with unrolled.capture(module):`")
         return self.calls[-1][path]
 
     def __contains__(self, path: object) -> bool:

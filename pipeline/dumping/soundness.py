@@ -30,7 +30,7 @@ def check_sound(model: nn.Module, path: str, vocabulary_size: int) -> None:
             raise UsageError(
                 "what the model does at a step depends on the steps after it, or on the other sequences of its "
                 "batch (attention, a layer that reads backwards, BatchNorm?), so its values cannot be dumped by "
-                "sequence: use `with pipeline.capture(module)` in Python"
+                "sequence: use `with unrolled.capture(module)` in Python"
             )
 
 

@@ -11,7 +11,7 @@ from schemas.errors import UsageError
 from schemas.experiment import ModelSpec
 
 MODES = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn", "RNN_RELU": "rnn"}
-BY_HAND = "use `with pipeline.capture(module)` in Python"
+BY_HAND = "use `with unrolled.capture(module)` in Python"
 
 
 def sole_recurrent(module: nn.Module, path: str = "") -> tuple[str, nn.RNNBase]:

@@ -12,8 +12,14 @@ from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, RUN, check_format, 
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
-from schemas.stages import STAGES, expected_units
+from schemas.stages import STAGES, expected_units, stage_of
 
+# What has a stage do something where an experiment asks for nothing.
+_ASKS = {
+    "sample": "sample.length=200",
+    "annotate": "score.hypotheses=['line_position']",
+    "score": "score.hypotheses=['line_position']",
+}
 _READ = {LAKE.rsplit("/", 1)[1], RUN, PLAN, MANIFEST}
 
 
@@ -24,6 +30,11 @@ class Catalog:
     runs: dict[str, RunRecord]
     begun: dict[str, list[tuple[str, str]]]  # by run: stage and unit of every plan
     manifests: dict[str, list[Manifest]]  # by run
+    root: str = ""  # of the lake, as it is known from any folder
+
+    def __repr__(self) -> str:
+        """How much there is, rather than all of it."""
+        return f"<Catalog of {len(self.runs)} runs, {sum(1 for _ in self._objects())} objects>"
 
     @property
     def status(self) -> dict[str, str]:
@@ -47,13 +58,28 @@ class Catalog:
         if run not in self.runs:
             raise unknown("run", run, self.runs)
         if not self._finished(run, stage):
-            record = self.runs[run].experiment
-            again = (
-                "the command that began it, or an experiment with its [network] (docs/other-networks.md)"
-                if record.get("network")
-                else f"`unrolled run {record['name']} --root …`, the command that began it"
-            )
-            raise UsageError(f"{run} has no {stage} yet: go on with {again}")
+            raise UsageError(f"{run} has no {stage}{self._why_not(run, stage)}")
+
+    def _why_not(self, run: str, stage: str) -> str:
+        """Why a run lacks a stage, and what to do about it."""
+        record = self.runs[run]
+        typed = record.typed
+        if not expected_units(stage, record):
+            asks = _ASKS.get(stage)
+            if asks and typed.command == "run" and typed.words:
+                return f", for its experiment asks for none: type `{typed.again(self.root, '--set', asks)}`"
+            return ", for its experiment asks for none" + (f": set {asks}" if asks else "")
+        if typed.command == "dump" and stage not in ("generate", "train", "dump"):  # that is as far as flags go
+            return " yet: go on with an experiment that has its [network] (docs/other-networks.md)"
+        return f" yet: to go on, {record.again(self.root)}"
+
+    def again(self, run: str, stage: str) -> str:
+        """What to do to make a stage of a run again."""
+        return f"{self.runs[run].again(self.root, '--replace', stage)} to make it again"
+
+    def again_with(self, path: str) -> str:
+        """What to do to make an object again."""
+        return self.again(path.split("/")[1].removeprefix("run="), stage_of(path))
 
     def dumped_signals(self, run: str) -> tuple[str, ...]:
         """The signals that a run's dumps were asked for."""
@@ -115,7 +141,8 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
         elif _name(path) == MANIFEST:
             manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
 
-    return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs})
+    root = folder.address("").rstrip("/") or "/"
+    return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs}, root)
 
 
 def _name(path: str) -> str:

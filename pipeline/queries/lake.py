@@ -12,6 +12,7 @@ from pipeline.queries.audit.check import Audit
 from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_rest_on
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
+from pipeline.queries.html import html_rows
 from pipeline.queries.names import checked_names, match_run
 from pipeline.queries.portable import portable
 from pipeline.queries.question import Question, find_question
@@ -22,6 +23,9 @@ from pipeline.storage.cache import Cache, cache_of
 from pipeline.storage.folder import Folder
 
 Parameters = Mapping[str, object]
+
+
+_SHOWN = 20  # runs, where a lake is printed
 
 
 class Lake:
@@ -60,7 +64,17 @@ class Lake:
 
         Raises UsageError for none, or for several.
         """
-        return match_run(name, list(self.catalog.runs))
+        return match_run(name, list(self.catalog.runs), self.catalog.root)
+
+    def __repr__(self) -> str:
+        """Its root, and how many runs it has."""
+        return f"<Lake {self.catalog.root}: {_counted(self.catalog)}>"
+
+    def _repr_html_(self) -> str:
+        """Its runs, for a notebook."""
+        rows = [{"run": run, "status": status} for run, status in sorted(self.catalog.status.items())]
+        table = pa.Table.from_pylist(rows[:_SHOWN], pa.schema([("run", pa.string()), ("status", pa.string())]))
+        return html_rows(table, f"{self.catalog.root}: {_counted(self.catalog)}")
 
     def sql(self, query: str, parameters: Parameters | None = None) -> Answer:
         """The answer to a query: `.df()`, `.pl()`, `.to_arrow_table()`, `.fetchall()` read it, each anew.
@@ -183,3 +197,8 @@ def open_lake(root: str) -> Lake:
     folder = Folder(root)
     cache = cache_of(folder)
     return Lake(folder, read_catalog(folder, cache), cache)
+
+
+def _counted(catalog: Catalog) -> str:
+    complete = sum(status == "complete" for status in catalog.status.values())
+    return f"{len(catalog.runs)} run{'s' if len(catalog.runs) != 1 else ''}, {complete} complete"

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pipeline.queries.catalog import Catalog
 from pipeline.queries.question import NUMBERS, Question
 from pipeline.queries.scope import partition_of
+from schemas.command import command
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment, ModelSpec
 from schemas.signals import CELL_SIGNALS
@@ -20,10 +21,11 @@ Fetch = Callable[[str, Mapping[str, object]], pa.Table]
 _IN_PATHS = ("hypothesis", "model", "checkpoint", "layer")
 
 
-def match_run(name: str | None, known: list[str]) -> str:
-    """One of some runs: its id, its experiment, or what no other begins with. UsageError for none or several."""
+def match_run(name: str | None, known: list[str], root: str) -> str:
+    """A lake's run: by its id, its experiment, or what no other begins with. UsageError for none or several."""
     if not name:
-        raise UsageError("which run? type its id, or the start of it; `unrolled runs` lists them")
+        listed = command("runs", root=root)
+        raise UsageError(f"which run? type its id, or the start of it; `{listed}` lists them")
     matches = (
         [run for run in known if run == name]
         or [run for run in known if run.rpartition("-")[0] == name]  # all that the experiment of that name made
@@ -51,7 +53,7 @@ def checked_names(question: Question, values: Values, catalog: Catalog, fetch: F
     """
     kinds = {parameter.name: parameter.kind for parameter in question.parameters}
     for name in (name for name, kind in kinds.items() if kind == "run"):
-        run = match_run(str(values[name] or ""), list(catalog.runs))
+        run = match_run(str(values[name] or ""), list(catalog.runs), catalog.root)
         named = [(kinds[other], value) for other, value in values.items() if value is not None]
         _Names(catalog, fetch, run, named).check(question.tables, set(kinds.values()))
         values = {**values, name: run}

@@ -52,6 +52,11 @@ class Question:
     tables: tuple[str, ...]
     sql: str
 
+    def __repr__(self) -> str:
+        """What it is given and what it asks, without its SQL."""
+        given = ", ".join(p.name if p.default is None else f"[{p.name}]" for p in self.parameters)
+        return f"<Question {self.name}({given}): {self.question}>"
+
     def complete(self, given: Mapping[str, object]) -> dict[str, object]:
         """All parameters: those given, and the defaults of the others.
 
@@ -63,7 +68,8 @@ class Question:
                 raise unknown(f"parameter of {self.name}", name, known)
         missing = [p.name for p in self.parameters if p.default is None and p.read(given.get(p.name)) is None]
         if missing:
-            raise UsageError(f"{self.name} needs {', '.join(missing)}: give --set {missing[0]}=…")
+            how = f"give {missing[0]}=… in Python, --set {missing[0]}=… on the command line"
+            raise UsageError(f"{self.name} needs {', '.join(missing)}: {how}")
         return {name: p.read(given.get(name, p.default)) for name, p in known.items()}
 
 

@@ -7,6 +7,7 @@ query names the table: small shards as files of the cache, large ones where they
 import re
 import threading
 from collections.abc import Collection, Iterable
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -19,9 +20,9 @@ from pipeline.queries.shard_rows import exact_pattern, shard_rows
 from pipeline.storage.cache import Cache
 from pipeline.storage.folder import Folder
 from pipeline.storage.listed import ListedObjects
+from schemas.command import command
 from schemas.errors import StorageError, UnrolledError, UsageError
 from schemas.manifest import StoredObject
-from schemas.stages import TABLES_OF, stage_of
 from schemas.table import Table
 from schemas.tables import TABLES
 
@@ -93,12 +94,13 @@ class Views:
         why = text.splitlines()[0]
         for stored in (stored for table in TABLES for stored in self._catalog.objects(table)):
             if stored.path in text:
-                again = f"type `unrolled run` with --replace {stage_of(stored.path)} to make it again"
+                again = self._catalog.again_with(stored.path)
                 return f"{self._folder.address(stored.path)} cannot be read ({why}): {again}"
         if _DAMAGED.search(text):
-            return (
-                f"the lake at {self._folder.root} cannot be read ({why}): `unrolled audit` tells what has changed"
+            audits = " or ".join(
+                f"`{command('audit', run, root=self._catalog.root)}`" for run in islice(self._catalog.runs, 3)
             )
+            return f"the lake at {self._folder.root} cannot be read ({why}): {audits} tells what has changed"
         return ""
 
     def _is_filled(self, table: str) -> bool:
@@ -145,11 +147,9 @@ class Views:
         except duckdb.Error as error:  # it reads the first shard's columns
             if self._objects and (failure := self._objects.take_error()):
                 raise failure from None
-            stage = next(name for name, tables in TABLES_OF.items() if table.name in tables)
             why = f"{str(error).splitlines()[0]}; its first shard is {(files or [''])[0]}"
-            raise StorageError(
-                f"{table.name} cannot be read ({why}): type `unrolled run` with --replace {stage} to make it again"
-            ) from None
+            again = self._catalog.again_with(self._catalog.objects(table.name)[0].path)
+            raise StorageError(f"{table.name} cannot be read ({why}): {again}") from None
 
     def _body(self, table: Table, files: list[str] | None) -> str:
         if not files:

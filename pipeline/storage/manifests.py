@@ -14,6 +14,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.probe import check_writable
 from pipeline.storage.sealed import Document, unseal
 from schemas import FORMAT_VERSION
+from schemas.command import command
 from schemas.errors import StorageError, UsageError
 from schemas.manifest import Manifest, Plan, Record, RunRecord
 
@@ -37,7 +38,8 @@ def check_lake(folder: Folder) -> None:
 def check_format(folder: Folder, data: bytes | None) -> None:
     """The same, of what lake.json holds, None when it is not there."""
     if data is None:
-        raise UsageError(f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`")
+        made = command("run", "counting", root=folder.root)
+        raise UsageError(f"there is no lake at {folder.root}: make one with `{made}`")
     try:
         version = json.loads(data)["format_version"]
     except (ValueError, KeyError, TypeError):

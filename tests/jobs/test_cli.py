@@ -79,7 +79,7 @@ def test_until_and_single_stages(typed: Typed, toml: str, tmp_path: Path) -> Non
     assert typed("run", toml, *small, "--until", "generate", root=lake) == ""
     assert "lacks train" in typed("runs", root=lake)
     typed("dump", toml, *small, root=lake, code=2)
-    assert "has not finished train (whole): type `unrolled train tiny" in typed.err
+    assert f"has not finished train (whole): type `unrolled train {toml} --set model.cell=rnn" in typed.err
     for stage in ("train", "dump", "annotate", "score", "extrapolate"):
         typed(stage, toml, *small, root=lake)
     assert "lacks sample" in typed("runs", root=lake)
@@ -91,6 +91,7 @@ def test_plan_tells_the_cost_and_writes_nothing(typed: Typed, toml: str, tmp_pat
     lake = tmp_path / "lake"
     out = typed("run", toml, "--plan", root=str(lake))
     assert not lake.exists()
+    assert f"{tiny_lake.id} in {lake}, of which --plan writes nothing" in typed.err
     planned = {line.split()[0]: line.split() for line in out.splitlines()[2:]}
     assert list(planned) == ["generate", "train", "dump", "annotate", "score", "extrapolate", "sample"]
     rows = {"generate": 0, "dump": 0, "score": 0, "extrapolate": 0, "annotate": 0, "train": 0}
@@ -133,11 +134,11 @@ def test_top_lists_neurons(typed: Typed, tiny_lake: Run) -> None:
 
 def test_an_experiments_name_is_its_runs_whatever_else_begins_so() -> None:
     known = ["java_source-aaaa1111", "java_source-small-1234abcd", "java_source-small-9999abcd"]
-    assert match_run("java_source", known) == known[0]
-    assert match_run("java_source-small-1", known) == known[1]
+    assert match_run("java_source", known, "") == known[0]
+    assert match_run("java_source-small-1", known, "") == known[1]
     for several in ("java_source-small", "java"):
         with pytest.raises(UsageError, match=r"begins \d runs"):
-            match_run(several, known)
+            match_run(several, known, "")
 
 
 def test_show_draws_texts(typed: Typed, tmp_path: Path) -> None:
@@ -156,6 +157,15 @@ def test_show_prints_texts(typed: Typed) -> None:
     rows = json.loads(typed("show", "tiny", "gru-2x5-seed0", "L1/N0", "--json"))
     assert all(len(row["text"]) == len(row["values"]) for row in rows)
     assert len({row["text"] for row in rows}) == len(rows) == 4
+
+
+def test_show_begins_where_it_was_asked_to_or_says_that_it_cannot(typed: Typed, tiny_lake: Run) -> None:
+    place = "tiny", "lstm-1x5-seed0", "L0/N4", "--limit", "1"
+    assert "sequence 150\n" in typed("show", *place, "--sequence", "150")
+    for nowhere in ("5", "180"):
+        for form in ([], ["--json"]):
+            typed("show", *place, "--sequence", nowhere, *form, code=2)
+            assert f"has not dumped sequence {nowhere} there: the probe split has 140 to 179" in typed.err
 
 
 def test_sql_in_every_format(typed: Typed, tmp_path: Path) -> None:
@@ -200,7 +210,7 @@ def test_audit_tells_what_holds_and_what_does_not(typed: Typed, tmp_path: Path) 
     error = typed.err.splitlines()[-1]
     assert "digests (1), " in error
     assert f"{shard.name} has changed" in error
-    assert f"type `unrolled run tiny --root {lake} --replace dump` to make it again" in error
+    assert "type the command that began it, with --replace dump to make it again" in error
 
 
 def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:
@@ -279,6 +289,39 @@ def test_the_frozen_surface() -> None:
             [*common, *place, "--checkpoint", "--json", "--limit", "--picture", "--sequence", "--signal"]
         ),
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["shwo", "tiny"], "unknown 'shwo': did you mean 'show'? known: run, "),
+        (["runs", "lst"], "unknown 'lst': did you mean 'ls'? known: ls, show, rm, gc"),
+        (["sql", "select 1", "--format", "jsn"], "--format: unknown 'jsn': did you mean 'json'?"),
+        (["run", "counting", "--until", "zzz"], "--until: unknown 'zzz': known: generate, "),
+        (["top", "tiny", "--hypothesis", "is_x", "--chekpoint", "1"], "(did you mean '--checkpoint'?)"),
+        (["audit", "tiny", "more"], "unrecognized arguments: more\n"),
+        (["top", "tiny", "--hypothesis", "is_x", "--limit", "0"], "--limit: 0 is less than 1"),
+        (["show", "tiny", "m", "L0/N0", "--limit", "-1"], "--limit: -1 is less than 1"),
+    ],
+)
+def test_a_wrong_word_is_told_with_the_right_one(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_root_may_stand_before_the_command(
+    tiny_lake: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--root", tiny_lake.root, "runs"]) == 0
+    assert tiny_lake.id in capsys.readouterr().out
+    assert main(["--root", str(tmp_path), "runs", "--root", tiny_lake.root]) == 0, "the last one counts"
+    assert main(["--debug", "--root", str(tmp_path), "runs"]) == 2
+    assert capsys.readouterr().err.startswith("Traceback")
+    assert make_parser().parse_args(["runs"]).root == "./lake"
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

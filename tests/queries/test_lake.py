@@ -151,7 +151,10 @@ def test_an_error_shows_the_query_as_it_was_typed(lake: Lake) -> None:
         ("select 1; select 2", "one SELECT at a time, not 2"),
         ("", "one SELECT at a time, not 0"),
         ("select * from read_csv('/etc/passwd')", "disabled by configuration"),
-        ("select * from models where run = $run", "the query needs run: give --set run=…"),
+        (
+            "select * from models where run = $run",
+            "the query needs run: give {'run': …} as its parameters in Python, --set run=… ",
+        ),
         ("select error('told so')", "told so"),
     ],
 )
@@ -178,7 +181,7 @@ def test_status_says_which_stage_is_missing(tmp_path: Path, tiny_lake: Run) -> N
     lake = pipeline.open(run.root)
     assert lake.fetch("select run, status from runs").to_pylist() == [{"run": run.id, "status": "lacks dump"}]
     assert one(lake, "select count(*) from activations") == 0
-    with pytest.raises(UsageError, match=rf"{run.id} has no score yet: go on with `unrolled run tiny"):
+    with pytest.raises(UsageError, match=rf"{run.id} has no score yet: to go on, type the command that began it"):
         lake.catalog.require(run.id, "score")
     lake.catalog.require(run.id, "train")
     assert pipeline.open(tiny_lake.root).catalog.status == {tiny_lake.id: "complete"}
@@ -267,7 +270,9 @@ def test_a_trace_is_the_neuron_along_its_sequence(lake: Lake, tiny_lake: Run) ->
 
 
 def test_parameters_are_checked(lake: Lake) -> None:
-    with pytest.raises(UsageError, match="top_neurons needs run, hypothesis: give --set run=…"):
+    with pytest.raises(
+        UsageError, match="top_neurons needs run, hypothesis: give run=… in Python, --set run=… on"
+    ):
         lake.ask("top_neurons")
     with pytest.raises(
         UsageError, match="unknown parameter of top_neurons 'hypotesis': did you mean 'hypothesis'"

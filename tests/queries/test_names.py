@@ -115,9 +115,9 @@ def test_what_a_run_has_not_got_to_yet_is_told(tmp_path: Path) -> None:
     run = tiny_run(tmp_path, model={"cell": ["rnn"], "layers": [1]}, sample={"length": 0})
     run_stages(run, LocalRunner(), ["generate", "train"])
     lake = pipeline.open(run.root)
-    with pytest.raises(UsageError, match="has no score yet: go on with"):
+    with pytest.raises(UsageError, match="has no score yet: to go on, type"):
         lake.ask("best_neurons", run="tiny")
-    with pytest.raises(UsageError, match="has no dump yet: go on with"):
+    with pytest.raises(UsageError, match="has no dump yet: to go on, type"):
         lake.ask("neuron_trace", run="tiny", model="rnn-1x5-seed0", layer=0, neuron=0)
     with pytest.raises(UsageError, match="has no samples: its experiment asks for none"):
         lake.ask("samples_by_checkpoint", run="tiny")

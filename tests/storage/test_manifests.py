@@ -47,7 +47,7 @@ def test_a_root_becomes_a_lake_once(folder: Folder) -> None:
     with pytest.raises(UsageError) as nothing:
         check_lake(folder)
     assert str(nothing.value) == (
-        f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`"
+        f"there is no lake at {folder.root}: make one with `unrolled run counting --root {folder.root}`"
     )
     prepare_lake(folder)
     prepare_lake(folder)

@@ -152,7 +152,9 @@ class Audit:
         query = "select cell, layers, hidden_size from models where run = $run and model = $model"
         row = self._connection.execute(query, {"run": dump.run, "model": dump.model}).fetchone()
         if row is None:
-            raise StorageError(f"{dump.run} has no row of `models` for {dump.model}: type --replace train")
+            raise StorageError(
+                f"{dump.run} has no row of `models` for {dump.model}: {self._catalog.again(dump.run, 'train')}"
+            )
         return row
 
     def _prepare(self, checkpoint: Checkpoint, parameters: dict[str, object]) -> None:
