@@ -74,7 +74,8 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     check_hypotheses(experiment)  # before anything is written
     keep_freed_memory()
     run = open_run(experiment, options.root, code_folder(options.experiment), _placement(options))
-    check_language(run)
+    for line in check_language(run):
+        _tell(line)
 
     if options.plan:
         print_table(cost_table(run, only, 1 if options.runner == "local" else options.workers))

@@ -42,7 +42,7 @@ def python_headers(code: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def c_like_signatures(code: str) -> list[Span]:
+def signatures_in_braces(code: str) -> list[Span]:
     """From the name of a method to the { or ; that ends its declaration, both inside.
 
     A piece of code between { } and ; declares a method if, apart from annotations, it is a name with parentheses;
