@@ -15,8 +15,8 @@ _FLAT = rf"""
     | (?P<{BLOCK_COMMENT}> /\* .*? (?: \*/|\Z ) )
 """
 _NESTED = r"(?P<nested> /\* )"
-_DOUBLE = r'"(?: \\.|[^"\\\n] )*+"?'
-_SINGLE = r"'(?: \\.|[^'\\\n] )*+'?"
+_DOUBLE = r'"(?: \\(?: \r\n|. )|[^"\\\n] )*+"?'
+_SINGLE = r"'(?: \\(?: \r\n|. )|[^'\\\n] )*+'?"
 _NAME = r"`[^`\n]*+`"  # of a variable or function, in backticks
 _NEVER = r"(?!)"
 
@@ -114,7 +114,7 @@ _CSHARP_WORDS = r"""
     ^[ \t]*+\#[ \t]*+(?: region|endregion|error|warning )\b[^\n]*+
     | ^[ \t]*+\#[ \t]*+(?: pragma|line|nullable )\b(?: (?!//)[^\n] )*+
 """
-_CSHARP_OPEN = r'(?P<open> \$@" | @\$" | \$*+"{3,}+(?: [ \t]*+\n )? | \$" )'
+_CSHARP_OPEN = r'(?P<open> \$@" | @\$" | \$*+"{3,}+(?: [ \t\r]*+\n )? | \$" )'
 _CSHARP_STRING = f'@"(?: ""|[^"] )*+"? | {_DOUBLE} | {_SINGLE}'
 _CSHARP = grammar(_tokens(_CSHARP_WORDS, _LINE, _FLAT, _CSHARP_OPEN, string=_CSHARP_STRING), _csharp_literal)
 
@@ -127,9 +127,9 @@ def _swift_literal(opening: str) -> Literal:
 
 
 # /a b/ is a regular expression where an operator with white space after it could not stand.
-_SWIFT_OPEN = r'(?P<open> \#++"""(?= [ \t]*+(?: \n|\Z ) ) | """ | \#*+" )'
+_SWIFT_OPEN = r'(?P<open> \#++"""(?= [ \t\r]*+(?: \n|\Z ) ) | """ | \#*+" )'
 _SWIFT_STRING = r"""
-    (?P<hashes> \#++ )/ (?: [ \t]*+\n .*? (?: /(?P=hashes)|\Z ) | [^\n]*? (?: /(?P=hashes)|$ ) )
+    (?P<hashes> \#++ )/ (?: [ \t\r]*+\n .*? (?: /(?P=hashes)|\Z ) | [^\n]*? (?: /(?P=hashes)|$ ) )
     | (?: (?<= [\s(,\[{:;=!?&|] ) | \A )/(?! [\s/*)] )(?: \\[^\n] | [^/\\\n] )++(?<! \s )/
 """
 _SWIFT = grammar(_tokens(_LINE_OR_HASHBANG, _NESTED, _NAME, _SWIFT_OPEN, string=_SWIFT_STRING), _swift_literal)

@@ -9,12 +9,16 @@ from pipeline.annotation.values import Span
 
 _HEADER = re.compile(r"^[ \t]*(?:async[ \t]+)?(def|class)\b", re.MULTILINE)
 _HEADER_MARK = re.compile(r"\\\n|[()\[\]{}:\n]")
-_PREPROCESSOR = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*+", re.MULTILINE | re.DOTALL)
+_PREPROCESSOR = re.compile(  # of C and its like; not JavaScript's #private(), nor Rust's #[attributes]
+    r"^[ \t]*#[ \t]*(?:define|elif|else|end|error|if|import|include|line|nullable|pragma|region|undef|warning)"
+    r"(?:[^\n\\]|\\.)*+",
+    re.MULTILINE | re.DOTALL,
+)
 _ANNOTATIONS = re.compile(
     r"(?:\s*+@(?!interface\b)[\w.$]++(?:\s*+\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\))?+)*+"
 )
 _FUNCTION = re.compile(r"\b(?:func|fun|fn|function|def)\s+(?=[\w$(<])")
-_BEFORE_PARAMETERS = re.compile(r"[\w\s.<>,?&*\[\]@$:~]*+")
+_BEFORE_PARAMETERS = re.compile(r"[\w\s.<>,?&*\[\]@$:~#]*+")
 _ASSIGNMENT = re.compile(r"[()]|(?<![=!<>])=(?!=)(?!\s*(?:0|default|delete)\s*\Z)")  # but for C++'s `= 0`
 _WORD = re.compile(r"[A-Za-z_$][\w$]*+")
 # Statements and operators: no name of a method, nor part of a type.
@@ -103,7 +107,7 @@ def _declared(piece: str, end: str) -> int | None:
 
     before = piece[begin:bracket].rstrip()
     place = len(before)
-    while place and (before[place - 1].isalnum() or before[place - 1] in "_$~"):
+    while place and (before[place - 1].isalnum() or before[place - 1] in "_$~#"):
         place -= 1
     name = before[place:]
 

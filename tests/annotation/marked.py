@@ -76,6 +76,9 @@ MARKED: dict[str, list[str]] = {
         "«/// doc it's»\nint x;\n",
         '#include ‹"a.h"›\nint x;\n',
         '#define S ‹R"(\n)"›\nint x;\n',
+        's = ‹"one \\\r\ntwo"›; t();\r\n',
+        "#define A(x) #x ‹\"it's\"› «// it's»\nint a;\n",
+        "#error it's «// why»\nint a = ‹'\\''›;\n",
     ],
     "csharp": [
         *COMMENTS_AND_STRINGS,
@@ -98,6 +101,11 @@ MARKED: dict[str, list[str]] = {
         "«/// <summary>it's</summary>»\nint x;\n",
         '#region it\'s\nint x; f(‹"a"›);\n#endregion\n',
         "#if DEBUG\nint x;\n#endif\nint y = 1_000;\n",
+        'p = ‹"""\r\n a "" b\r\n """›; go();\r\n',
+        'p = ‹$"{›(a ? ‹"b"› : ‹"c"›)‹}"›; go();\n',
+        'p = ‹$"{›d[‹"k"›],10‹:N2}"›; go();\n',
+        'p = ‹$"{›‹@"\\"›‹}"›; go();\n',
+        'p = ‹$"{{{›a‹}}}"›; go();\n',
     ],
     "go": [
         "a := 1 «// it's»\nb := 2\n",
@@ -165,6 +173,15 @@ MARKED: dict[str, list[str]] = {
         "x = f(‹/(/›, ‹/)/›);\n",
         "x = a.return / 2; y = ‹'/'›;\n",
         "x = <A b={‹`c ${›d‹}`›} />; t();\n",
+        "x = a ⟦/* b */⟧ / 2 / ‹'c'›;\n",
+        "x = ‹/a/› / ‹/'/›;\n",
+        "for await (const a of ‹/'/›) t();\n",
+        "x = a?.in / 2 / ‹'b'›;\n",
+        "export default ‹/'/›;\n",
+        "s = ‹'one \\\r\ntwo'›; t();\r\n",
+        "a.if (b) / ‹'c'› / d;\n",
+        "x = a\n++\nb / ‹'/'›;\n",
+        "x = <A<B> c=‹'>'› d={() => a > b}>⟨it's ⟩{⟦/* it's */⟧}⟨ > ⟩</A>; ‹'y'›;\n",
     ],
     "kotlin": [
         *COMMENTS_AND_STRINGS,
@@ -179,6 +196,8 @@ MARKED: dict[str, list[str]] = {
         'val s = ‹"\\${a}"›; g()\n',
         "fun `it's a test`() { g() }\n",
         "val c = ‹'\\u0041'›; val d = ‹'$'›\n",
+        'val s = ‹$$"""$a ${b} $${›c‹}"""›; g()\n',
+        'val `it"s` = ‹"x"›\n',
     ],
     "python": [
         "a = 1  «# it's»\nb\n",
@@ -205,6 +224,11 @@ MARKED: dict[str, list[str]] = {
         "@a.b\ndef f(a: ‹'A'›) -> ‹\"B\"›: pass\n",
         "a = ‹f'{›a[1:2]‹}'›; b\n",
         'a = ‹f"{›(a:=1)‹}"›; b\n',
+        "a = ‹f'{›x‹:%H:%M}'›; b\n",
+        "a = ‹f'{{{›x‹}}}'›; b\n",
+        "a = ‹f'''{›\nx  «# it's»\n‹}'''›; b\n",
+        "a = ‹'one \\\r\ntwo'›; b\r\n",
+        "a = ‹F'{›x‹}'› + ‹Rf'{›y‹}'›; b\n",
     ],
     "rust": [
         *NESTED_COMMENTS,
@@ -227,6 +251,8 @@ MARKED: dict[str, list[str]] = {
         'let s: &\'static str = ‹"x"›;\n',
         'macro_rules! m { ($x:expr) => { ‹"{"› }; }\n',
         'println!(‹"{} {{"›, a);\n',
+        "m!(‹'a'›, 'b); t(‹b'\\''›);\n",
+        't(‹c"a"›, ‹cr#"b"#›);\n',
     ],
     "scala": [
         *COMMENTS_AND_STRINGS,
@@ -243,6 +269,8 @@ MARKED: dict[str, list[str]] = {
         "val `a'b` = 1; g()\n",
         "val c = ‹'a'›\n",
         'val s = ‹"""a""""›; g()\n',
+        "x match { case ‹\"a\"› => ‹'b'› }\n",
+        "List(‹'a'›, 'b, ‹'c'›)\n",
     ],
     "swift": [
         "let a = 1 «// it's»\nlet b = 2\n",
@@ -263,6 +291,9 @@ MARKED: dict[str, list[str]] = {
         '#if DEBUG\nlet a = ‹"x"›\n#endif\n',
         'let c: Character = ‹"\'"›; t()\n',
         'let r = ‹/a"b/›; t()\n',
+        'let s = ‹#"""#›; t()\n',
+        'let x = y.reduce(1, /) + ‹"a"›; t()\n',
+        'let s = ‹#/it\'s "a"/#›; t()\n',
     ],
 }
 TYPED = [

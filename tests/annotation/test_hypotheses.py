@@ -146,6 +146,11 @@ IN_CODE: dict[tuple[str, str], list[str]] = {
         "f(new A() { void g() { } });",
         ".................11111......",
     ],
+    ("in_method_signature", "rust"): [
+        "#[a] fn f<'b>(c: &'b D) -> E { g('{'); }",
+        "........1111111111111111111111..........",
+    ],
+    ("in_method_signature", "javascript"): ["class A {\n #b(c) { /\\{/; } }", "...........1111111.........."],
     ("after_at", "kotlin"): ["@A return@b c", "11..........."],
     ("after_at", "python"): ["@a.b\n@c", "1111.11", "x = a @b@c", ".........."],
     ("after_at", "csharp"): ["int @if", "......."],
