@@ -77,9 +77,8 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     keep_freed_memory()
     code = code_folder(options.experiment)
     run = open_run(experiment, options.root, code, _placement(options), _typed(options))
-    check_language(run)
 
-    for line in run.network.told if run.network else ():
+    for line in (*check_language(run), *(run.network.told if run.network else ())):
         _tell(line)
 
     if options.plan:

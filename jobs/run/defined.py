@@ -7,6 +7,7 @@ from pipeline.queries.expression import check_expression
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
 from schemas.fingerprint import fingerprint
+from schemas.languages import LANGUAGES
 
 
 def check_hypotheses(experiment: Experiment) -> None:
@@ -44,17 +45,33 @@ def hypothesis_settings(experiment: Experiment, name: str) -> dict[str, object]:
     definition = experiment.score.definition(name)
     if definition:
         return {"definition": fingerprint(definition.model_dump())}
-    return {"language": experiment.score.language} if find_hypothesis(name).reads_code else {}
+    hypothesis = find_hypothesis(name)
+    language = {"language": experiment.score.language} if hypothesis.reads_code else {}
+    edition = {"edition": hypothesis.edition} if hypothesis.edition > 1 else {}
+    return {**language, **edition}
 
 
-def check_language(run: Run) -> None:
-    """Raise UsageError for a hypothesis about code where nothing tells the language of the texts."""
-    if run.experiment.score.language != "auto" or run.source.knows_its_language():
-        return
-    for name in run.experiment.score.hypotheses:
-        is_shipped = not run.experiment.score.definition(name)
-        if is_shipped and find_hypothesis(name).reads_code:
-            raise UsageError(
-                f"{name} reads code, and the files' names do not tell the language: set score.language to "
-                '"python", "c_like" or "plain"'
-            )
+def check_language(run: Run) -> list[str]:
+    """What a person should know of the languages that hypotheses about code will read.
+
+    Raises UsageError where nothing tells the language of any text, or it is one that is not read here.
+    """
+    score = run.experiment.score
+    reading = [
+        name for name in score.hypotheses if not score.definition(name) and find_hypothesis(name).reads_code
+    ]
+    if score.language != "auto" or not reading:
+        return []
+
+    unread = ", ".join(run.source.unread_languages())
+    if run.source.knows_its_language():
+        return [f"plain text to hypotheses: {unread}; {reading[0]} takes all of it for code"] if unread else []
+    if unread:
+        raise UsageError(
+            f"{reading[0]} reads code, and cannot tell the strings and comments of {unread}: leave it out, or set "
+            'score.language to "plain" to take all of it for code'
+        )
+    raise UsageError(
+        f"{reading[0]} reads code, and the files' names do not tell the language: set score.language to one of "
+        f"{', '.join(LANGUAGES)}"
+    )

@@ -64,6 +64,9 @@ class Source(Protocol):
     def knows_its_language(self) -> bool:
         """Whether a hypothesis about code can tell what language it reads."""
 
+    def unread_languages(self) -> list[str]:
+        """The languages, with suffixes, of those of its documents that are code which no reader here reads."""
+
     def description(self) -> list[str]:
         """Lines that a person should see before anything is made of it."""
 

@@ -25,6 +25,7 @@ from pipeline.tasks.vocabulary import Vocabulary
 from schemas.corpus import SPLITS, Document
 from schemas.errors import UsageError
 from schemas.experiment import CorpusSettings
+from schemas.languages import UNREAD
 from schemas.task_settings import TextSettings
 
 LINE_SECONDS = 10.0  # between two lines about a long reading
@@ -110,6 +111,10 @@ class TextSource:
     def knows_its_language(self) -> bool:
         """Whether the name of any document tells it."""
         return any(language_of(f"a{suffix}") != "plain" for suffix in self.survey().suffixes)
+
+    def unread_languages(self) -> list[str]:
+        """By the suffixes of its documents."""
+        return [f"{UNREAD[suffix]} ({suffix})" for suffix in sorted(self.survey().suffixes) if suffix in UNREAD]
 
     def description(self) -> list[str]:
         """Its sizes, and what was left out."""

@@ -17,7 +17,7 @@ class Passage(NamedTuple):
     """Sequences that follow one another in one document, or one that stands alone."""
 
     sequences: Sequence[int]
-    language: str  # one of `lexing.LANGUAGES`
+    language: str  # one of `schemas.languages.LANGUAGES`
 
 
 def annotation_rows(

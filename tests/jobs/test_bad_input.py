@@ -18,6 +18,9 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "counting", "--set", "training.steps=many"], "training.steps should be a valid integer, not 'many'"),
     (["run", "counting", "--set", "task.maximum=0"], "task.maximum should be greater than 0, not 0"),
     (["run", "{tmp}/plain.toml"], "bracket_depth reads code, and the files' names do not tell the language"),
+    (["run", "{tmp}/ruby.toml"], "round_depth reads code, and cannot tell the strings and comments of Ruby (.rb)"),
+    (["run", "counting", "--set", "score.language=c_like"], "c_like is not one language: write auto, or which it"),
+    (["run", "counting", "--set", "score.language=jva"], "unknown score.language 'jva': did you mean 'java'?"),
     (["run", "{tmp}/zeros.toml"], "zeros.txt is binary (a zero byte at 3)"),
     (
         ["run", "{tmp}/few.toml", "--set", "task.maximum_document=99"],
@@ -117,6 +120,10 @@ def test_bad_input_gets_one_clear_line_and_changes_nothing(
     with (tmp_path / "plain.toml").open("a") as file:
         sizes = "[corpus]\ntrain = 5\nvalid = 1\nprobe = 1\n"
         file.write(f'documents = "line"\n{sizes}[score]\nhypotheses = ["bracket_depth"]\n')
+    (tmp_path / "a.rb").write_text("".join(f"f {n}\n" for n in range(40)))
+    with (tmp_path / "ruby.toml").open("w") as file:
+        file.write(f'{text.format("ruby", tmp_path).replace("ruby.txt", "a.rb")}documents = "line"\n{sizes}')
+        file.write('[score]\nhypotheses = ["round_depth"]\n')
     (tmp_path / "other" / "_meta").mkdir(parents=True)
     (tmp_path / "other" / "_meta" / "lake.json").write_text('{"format_version": 99}')
     reads = words[0] in ("sql", "top", "show", "runs", "audit")
