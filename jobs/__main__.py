@@ -13,8 +13,9 @@ from schemas.stages import STAGES
 def main(arguments: list[str] | None = None) -> int:
     """Do what was typed; give the exit code.
 
-    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed or stored rows are wrong, 4 another driver works on
-    the run, 5 storage or what `unrolled doctor` found, 130 and 143 signals, which end the process.
+    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed, or stored rows are wrong or cannot be checked, 4
+    another driver works on the run, 5 storage or what `unrolled doctor` found, 130 and 143 signals, which end
+    the process.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal gets é as \xe9

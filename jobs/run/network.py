@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from pipeline.capturing.modules import uncompiled
 from pipeline.dumping.as_read import as_read
 from pipeline.dumping.soundness import check_sound
 from pipeline.models.checkpoint import tensors_to_bytes
@@ -162,7 +163,7 @@ def make_module(model: str, code: str) -> nn.Module:
 
     if not isinstance(module, nn.Module):
         raise UsageError(f"{model}() gives a {type(module).__name__}, not a torch.nn.Module")
-    return module
+    return uncompiled(module)
 
 
 def import_callable(path: str, code: str) -> Callable[..., Any]:

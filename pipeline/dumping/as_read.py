@@ -10,22 +10,26 @@ looks at more than a step's token before its recurrent module (a convolution, a 
 has no `inputs`, and then the audit says that its first layer could not be checked.
 """
 
-from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.dumping.unroll import Block, unroll
-from pipeline.tasks.sequences import Sequences
+from pipeline.capturing.capture import Capture
+from pipeline.capturing.unrolling import LayerRun
 
-AT_ONCE = 1_024  # steps; a network's logits for all of a large vocabulary at once would be gigabytes
+AT_ONCE = 1_024  # steps
 TRIED = 2_048  # tokens that are read again in the midst of others
 STEPS = 8  # of those sequences
 LARGEST = 2**27  # values; the one-hot inputs of a vocabulary of more than 11,585 tokens are not stored
 SAME = 1e-5  # of the largest input: sums in another order differ by less, other inputs by more
 FLOAT32 = 2.0**-20  # of the largest input, which is allowed for at least
 MARGIN = 4  # times the largest error that was seen
+
+
+class _EnoughError(Exception):
+    """Ends a forward pass: its logits, which may be a large vocabulary's, are not needed."""
 
 
 def as_read(model: nn.Module, path: str, vocabulary_size: int) -> dict[str, Tensor]:
@@ -37,7 +41,7 @@ def as_read(model: nn.Module, path: str, vocabulary_size: int) -> dict[str, Tens
         vocabulary_size: how many tokens there are.
     """
     ones = np.arange(vocabulary_size)
-    first = next(_blocks(model, path, ones[:1], 1)).layers
+    first = _layers(model, path, np.zeros((1, 1), np.int64))
     tensors = {
         f"{name}_l{layer}": values.clone()
         for layer, run in enumerate(first)
@@ -58,12 +62,23 @@ def as_read(model: nn.Module, path: str, vocabulary_size: int) -> dict[str, Tens
 
 def _inputs(model: nn.Module, path: str, tokens: np.ndarray, steps: int) -> Tensor:
     """What the first layer is given at each of some tokens, (tokens, features), in sequences of so many steps."""
-    return torch.cat([block.layers[0].inputs[block.real] for block in _blocks(model, path, tokens, steps)])
+    rows = np.resize(tokens, (-(-len(tokens) // steps), steps))
+    parts = (rows[start : start + AT_ONCE // steps] for start in range(0, len(rows), AT_ONCE // steps))
+    return torch.cat([_layers(model, path, part)[0].inputs.flatten(0, 1) for part in parts])[: len(tokens)]
 
 
-def _blocks(model: nn.Module, path: str, tokens: np.ndarray, steps: int) -> Iterator[Block]:
-    for start in range(0, len(tokens), AT_ONCE):
-        part = tokens[start : start + AT_ONCE]
-        offsets = np.array([*range(0, len(part), steps), len(part)])
-        ids, marks = np.arange(len(offsets) - 1, dtype=np.int32), np.zeros(len(part), bool)
-        yield from unroll(model, Sequences(ids, offsets, part, marks), path)
+@torch.inference_mode()
+def _layers(model: nn.Module, path: str, tokens: np.ndarray) -> list[LayerRun]:
+    """What each layer did with tokens (batch, steps)."""
+    capture = Capture(model)
+    end = model.get_submodule(path).register_forward_hook(_stop)
+    try:
+        with capture, suppress(_EnoughError):
+            model(torch.from_numpy(tokens).to(next(model.parameters()).device))
+    finally:
+        end.remove()
+    return [layer[0] for layer in capture[path].runs[0].layers]
+
+
+def _stop(*_: object) -> None:
+    raise _EnoughError

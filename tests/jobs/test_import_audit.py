@@ -202,12 +202,13 @@ def test_weights_that_differ_from_call_to_call_are_refused(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("precision", ["exact", "bfloat16"])
 def test_a_network_in_files_is_audited_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], precision: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_stranger(tmp_path, "tied")
-    assert main(flags("tied")) == 0
+    assert main([*flags("tied"), "--set", f"dump.precision={precision}"]) == 0
     capsys.readouterr()
     assert main(["audit", "stranger", "--root", "lake"]) == 0
     assert " layer 0" not in capsys.readouterr().out
