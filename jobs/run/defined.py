@@ -1,12 +1,11 @@
 """Hypotheses by name: the shipped ones, and those that an experiment defines."""
 
 from jobs.run.context import Run
-from pipeline.annotation.defined import defined_hypothesis, try_definition
+from pipeline.annotation.defined import defined_hypothesis, definition_digest, try_definition
 from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis
 from pipeline.queries.expression import check_expression
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
-from schemas.fingerprint import fingerprint
 
 
 def check_hypotheses(experiment: Experiment) -> None:
@@ -43,7 +42,7 @@ def hypothesis_settings(experiment: Experiment, name: str) -> dict[str, object]:
     """What decides a hypothesis' values besides the text."""
     definition = experiment.score.definition(name)
     if definition:
-        return {"definition": fingerprint(definition.model_dump())}
+        return {"definition": definition_digest(definition)}
     return {"language": experiment.score.language} if find_hypothesis(name).reads_code else {}
 
 
