@@ -212,7 +212,7 @@ BAD = [
     (SQL.replace("target = 'b'", "[1]"), "gives INTEGER[], not a number or boolean"),
     (
         SQL.replace("target = 'b'", "1.0 / step").replace("yes_no = true", ""),
-        "gives infinite values: let it give NULL",
+        "gives infinite values or NaN: let it give NULL",
     ),
     (SQL.replace("target = 'b'", "char"), "gives VARCHAR, not a number or boolean"),
     (SQL.replace("target = 'b'", "(select max(a) from 'mine.py')"), "is no SQL expression over steps"),
@@ -255,6 +255,21 @@ def test_a_text_in_no_known_language_may_have_a_hypothesis_by_sql(folder: Path) 
     assert pipeline.open("lake").fetch("select distinct hypothesis from scores").to_pylist() == [
         {"hypothesis": "by_sql"}
     ]
+
+
+def test_a_hypothesis_that_is_null_everywhere_is_told_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    never = "case when char = 'Z' then 1 end"
+    assert run(folder, SQL.replace("target = 'b'", never)) == 0
+    lake = pipeline.open("lake")
+    assert lake.fetch("select sum(n) from scores where hypothesis = 'by_sql'").to_pylist()[0].popitem()[1] == 0
+    for measure in ("pearson", "spearman", "auc"):
+        assert main(["top", "mine", "--hypothesis", "by_sql", "--measure", measure, "--root", "lake"]) == 2
+        err = capsys.readouterr().err
+        assert f"by_sql is NULL at every step of {next(iter(lake.catalog.runs))}'s probe split" in err
+    always = SQL.replace("target = 'b'", "true")
+    assert run(folder, always, "--replace", "annotate") == 0
+    assert main(["top", "mine", "--hypothesis", "by_sql", "--root", "lake"]) == 2
+    assert "by_sql is the same at each of the " in capsys.readouterr().err
 
 
 def test_sql_gives_one_value_a_step_or_fails_late(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
