@@ -29,9 +29,9 @@ of it. A parameter whose type is what it names (`run`, `model`, `hypothesis` …
 does not have is an error, so an empty answer means that nothing is so. A `.sql` file of your own may have
 such a header too.
 
-Tables hold every run, model and checkpoint. `unrolled sql --run RUN [--checkpoint last]` and `lake.run(RUN,
-checkpoint="last")` ask one run alone, in shipped questions and SQL of your own. `last` is each model's last
-checkpoint in each table; what belongs to no checkpoint, such as `steps` and `metrics`, is all there."""
+Tables hold every run, model and checkpoint. `unrolled sql --run RUN [--checkpoint last]` and
+`lake.run(RUN, "last")` ask one run alone, in shipped questions and SQL of your own. `last` is each model's
+last checkpoint in each table; what belongs to no checkpoint, such as `steps` and `metrics`, is all there."""
 
 OWN = '''
 ## Your own
@@ -64,8 +64,11 @@ None for each character: the value at a step is about the text up to and includi
 unrolled run counting --set "score.define=[{name='is_b', sql=\\"char = 'b'\\", yes_no=true}]\"
 ```
 
-Definitions are tried out before anything is trained. The text of the file travels with the run and is kept in the
-lake, so workers do not need the file. If you change a definition, run `unrolled annotate … --replace annotate`.'''
+Definitions are tried out before anything is trained. The text of the file travels with the run, so workers do
+not need it, and is kept beside the annotations, in the table `definitions`: what they were made with,
+whichever file or `--set` it came from. If you change a definition, run the experiment again with
+`--replace annotate`: only what has changed is annotated and scored again. A function depends on what it names
+in its file, and on statements there that do more than define something.'''
 
 
 LANGUAGES = """

@@ -19,6 +19,7 @@ from schemas.command import command
 from schemas.errors import StorageError
 
 Row = dict[str, Any]
+SHOWN = 20  # names of what a table leaves out
 MANY = 5  # hypotheses from which on a table tells the best neuron of each
 COURSE = "select * from metrics where run = '{run}' order by model, train_step"
 # Of a network that was trained elsewhere there is no course.
@@ -35,46 +36,59 @@ def print_answer(run: Run) -> None:
     print(f"\n{run.id}\n\nDoes it do its task?\n")
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
-    best, texts = _print_neurons(lake, run.id, wanted) if wanted else (None, [])
+    best, texts = _print_neurons(lake, run, wanted) if wanted else (None, [])
     if len(run.experiment.score.hypotheses) >= MANY:
         print("\nWhich neuron follows each hypothesis best?\n")
-        print(_indented(format_table(lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"]))))
+        table = lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"])
+        print(_indented(format_table(table)))
+        _print_left_out("hypothesis", run.experiment.score.hypotheses, table["hypothesis"].to_pylist())
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
     print(f"\nPicture: {_save_picture(lake, run, best, texts, wanted)}")
     _print_next(run, best, wanted)
 
 
-def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None, list[Row]]:
+def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None, list[Row]]:
     """The neuron of each model that follows the headline's hypotheses, and the best one's texts; give both."""
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
-    neurons = lake.ask("headline_neurons", run=run, first=first, second=second).to_pylist()
+    neurons = lake.ask("headline_neurons", run=run.id, first=first, second=second).to_pylist()
+    models = [model.name for model in run.models]
+    print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     if not neurons:
+        _print_left_out("model", models, [])
         return None, []
 
-    print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     rows = [
         {
             "model": row["model"],
             "neuron": f"L{row['layer']}/N{row['neuron']}",
             "signal": row["signal"],
-            f"r({first})": round(row["first_r"], 4),
-            **({f"r({second})": round(row["second_r"], 4)} if second else {}),
+            f"r({first})": row["first_r"],
+            **({f"r({second})": row["second_r"]} if second else {}),
         }
         for row in neurons
     ]
     print(_indented(format_table(pa.Table.from_pylist(rows))))
+    _print_left_out("model", models, [row["model"] for row in neurons])
 
     best: Row = neurons[0]
     print(f"\n{best['model']} L{best['layer']}/N{best['neuron']} {best['signal']}, over a few sequences:\n")
 
-    texts = _texts(lake, run, best, first)
+    texts = _texts(lake, run.id, best, first)
     colour = wants_colour()
     scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
     print(f"  {legend(scale, colour=colour)}\n")
     for row in texts:
         print(_indented(coloured_text(row["chars"], row["values"], scale, colour=colour)))
     return best, texts
+
+
+def _print_left_out(kind: str, asked: list[str], shown: list[str]) -> None:
+    """Name what a table leaves out: no r is defined where nothing was dumped, or one of the two never changes."""
+    left = [name for name in asked if name not in shown]
+    if left:
+        names = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
+        print(f"  not listed, as no r is defined (not dumped, or it never changes): {kind} {names}")
 
 
 def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:

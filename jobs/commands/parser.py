@@ -146,7 +146,10 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
         "--plan", action="store_true", help="say what would be done and what it would cost; write nothing"
     )
     parser.add_argument(
-        "--replace", choices=STAGES, metavar="STAGE", help="redo a stage and the stages that read it"
+        "--replace",
+        choices=STAGES,
+        metavar="STAGE",
+        help="redo what has changed of a stage, or all of it, and what reads it",
     )
     parser.add_argument("--wait", action="store_true", help="if another driver is working on the run, wait for it")
 

@@ -175,10 +175,9 @@ def _lake(options: argparse.Namespace) -> Lake:
 
 
 def _values(lake: Lake, question: Question, given: dict[str, str]) -> dict[str, object]:
-    """The values of a file's parameters; one without a header takes what it is given, a run by its start."""
-    if question.question:
-        return lake.complete(question, given)
-    return {**given, "run": lake.find_run(given["run"])} if "run" in given else dict(given)
+    """The values of a file's parameters; one called run may be the start of an id, whatever its header says."""
+    values: dict[str, object] = lake.complete(question, given) if question.question else dict(given)
+    return {**values, "run": lake.find_run(str(values["run"]))} if values.get("run") else values
 
 
 def _parameter(text: str) -> tuple[str, str]:

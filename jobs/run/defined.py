@@ -1,12 +1,11 @@
 """Hypotheses by name: the shipped ones, and those that an experiment defines."""
 
 from jobs.run.context import Run
-from pipeline.annotation.defined import defined_hypothesis, try_definition
+from pipeline.annotation.defined import defined_hypothesis, definition_digest, try_definition
 from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis
 from pipeline.queries.expression import check_expression
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
-from schemas.fingerprint import fingerprint
 from schemas.languages import LANGUAGES
 
 
@@ -44,7 +43,7 @@ def hypothesis_settings(experiment: Experiment, name: str) -> dict[str, object]:
     """What decides a hypothesis' values besides the text."""
     definition = experiment.score.definition(name)
     if definition:
-        return {"definition": fingerprint(definition.model_dump())}
+        return {"definition": definition_digest(definition)}
     hypothesis = find_hypothesis(name)
     language = {"language": experiment.score.language} if hypothesis.reads_code else {}
     edition = {"edition": hypothesis.edition} if hypothesis.edition > 1 else {}

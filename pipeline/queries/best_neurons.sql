@@ -16,7 +16,7 @@ with measured as (
 )
 select
   hypothesis, model, 'L' || layer || '/N' || neuron as neuron, signal,
-  round(pearson, 3) as pearson, round(spearman, 3) as spearman, round(auc, 3) as auc, n
+  pearson, spearman, auc, n
 from measured
 where pearson is not null
 qualify row_number() over (partition by hypothesis order by abs(pearson) desc, model, layer, neuron, signal) = 1

@@ -13,7 +13,7 @@ from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_res
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
 from pipeline.queries.html import html_rows
-from pipeline.queries.names import checked_names, match_run
+from pipeline.queries.names import Names, match_run
 from pipeline.queries.portable import portable
 from pipeline.queries.question import Question, find_question
 from pipeline.queries.scope import Checkpoint, part_of
@@ -45,6 +45,7 @@ class Lake:
         self.folder, self.catalog, self._cache, self._scope = folder, catalog, cache, scope
         self._connection = duckdb.connect(":memory:", config=CONFIGURATION)
         self._views = Views(self._connection, folder, catalog, cache)
+        self._names = Names(catalog, self.fetch)
 
     def run(self, run: str, checkpoint: Checkpoint = None) -> "Lake":
         """One run by itself: a lake whose tables hold nothing else, and whose questions need no run.
@@ -104,7 +105,7 @@ class Lake:
     def complete(self, question: Question, given: Parameters) -> dict[str, object]:
         """All parameters of a question; the run by its whole id. Raises as `ask` does."""
         scope = {p.name: self._scope for p in question.parameters if p.kind == "run" and self._scope}
-        return checked_names(question, question.complete({**scope, **given}), self.catalog, self.fetch)
+        return self._names.checked(question, question.complete({**scope, **given}))
 
     def fetch(self, query: str, parameters: Parameters | None = None) -> pa.Table:
         """The answer to a query, as an Arrow table. Raises as `sql` does."""

@@ -11,11 +11,11 @@ with chars as (
 select
   char,
   count(*) as steps,
-  round(avg(input_gate), 4) as input_gate,
-  round(avg(forget_gate), 4) as forget_gate,
-  round(avg(output_gate), 4) as output_gate,
-  round(avg(reset_gate), 4) as reset_gate,
-  round(avg(update_gate), 4) as update_gate
+  avg(input_gate) as input_gate,
+  avg(forget_gate) as forget_gate,
+  avg(output_gate) as output_gate,
+  avg(reset_gate) as reset_gate,
+  avg(update_gate) as update_gate
 from activations
 join chars using (token)
 where run = $run

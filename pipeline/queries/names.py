@@ -16,6 +16,7 @@ from schemas.stages import expected_units, stage_of
 from schemas.tables import TABLES
 
 Values = dict[str, object]
+Place = Mapping[str, str]  # partition values, as text
 Fetch = Callable[[str, Mapping[str, object]], pa.Table]
 # What the paths of shards tell, in the order in which one narrows the next.
 _IN_PATHS = ("hypothesis", "model", "checkpoint", "layer")
@@ -38,34 +39,61 @@ def match_run(name: str | None, known: list[str], root: str) -> str:
     return matches[0]
 
 
-def checked_names(question: Question, values: Values, catalog: Catalog, fetch: Fetch) -> Values:
-    """A question's values, its run by its whole id, once all that they name is there.
+class Names:
+    """What there is to name in a lake, looked up once."""
 
-    Args:
-        question: whose parameters say what each value names.
-        values: of all parameters; NULL names nothing.
-        catalog: of the lake.
-        fetch: runs a query over it.
+    def __init__(self, catalog: Catalog, fetch: Fetch) -> None:
+        """Nothing is looked up yet.
 
-    Raises:
-        UsageError: the lake has no such run, or the run no such model, checkpoint, layer, neuron, hypothesis,
-            signal, measure or sequence, or nothing at all in a table that the question is about.
-    """
-    kinds = {parameter.name: parameter.kind for parameter in question.parameters}
-    for name in (name for name, kind in kinds.items() if kind == "run"):
-        run = match_run(str(values[name] or ""), list(catalog.runs), catalog.root)
-        named = [(kinds[other], value) for other, value in values.items() if value is not None]
-        _Names(catalog, fetch, run, named).check(question.tables, set(kinds.values()))
-        values = {**values, name: run}
-    return values
+        Args:
+            catalog: of the lake.
+            fetch: runs a query over it.
+        """
+        self.catalog, self.fetch = catalog, fetch
+        self._places: dict[tuple[str, str], list[Place]] = {}
+        self._models: dict[str, dict[str, ModelSpec]] = {}
+
+    def checked(self, question: Question, values: Values) -> Values:
+        """A question's values, its run by its whole id, once all that they name is there.
+
+        Args:
+            question: whose parameters say what each value names.
+            values: of all parameters; NULL names nothing.
+
+        Raises:
+            UsageError: the lake has no such run, or the run no such model, checkpoint, layer, neuron, hypothesis,
+                signal, measure or sequence, or nothing at all in a table that the question is about.
+        """
+        kinds = {parameter.name: parameter.kind for parameter in question.parameters}
+        for name in (name for name, kind in kinds.items() if kind == "run"):
+            run = match_run(str(values[name] or ""), list(self.catalog.runs), self.catalog.root)
+            named = [(kinds[other], value) for other, value in values.items() if value is not None]
+            _Named(self, run, named).check(question.tables, set(kinds.values()))
+            values = {**values, name: run}
+        return values
+
+    def places(self, run: str, table: str) -> list[Place]:
+        """The partitions of a run's shards of a table, each once."""
+        if (run, table) not in self._places:
+            listed = (stored for manifest in self.catalog.manifests[run] for stored in manifest.objects)
+            folders = {stored.path.rpartition("/")[0] for stored in listed if stored.table == table}
+            self._places[run, table] = [partition_of(f"{folder}/") for folder in folders]
+        return self._places[run, table]
+
+    def models(self, run: str) -> dict[str, ModelSpec]:
+        """A run's models by name."""
+        if run not in self._models:
+            record = self.catalog.runs[run]
+            specs = Experiment.model_validate(record.experiment).models(record.imported)
+            self._models[run] = {spec.name: spec for spec in specs}
+        return self._models[run]
 
 
 @dataclass(frozen=True)
-class _Names:
+class _Named:
     """What a question names of one run."""
 
-    catalog: Catalog
-    fetch: Fetch
+    names: Names
     run: str
     named: list[tuple[str, object]]  # kind and value, a kind more than once where a question compares two
 
@@ -85,16 +113,16 @@ class _Names:
 
     def _require(self, table: str) -> None:
         """Raise UsageError when the run has nothing of a table: its stage is yet to come, or is not asked for."""
-        if self._places([table]):
+        if self.names.places(self.run, table):
             return
-        stage = stage_of(f"{table}/")
-        if expected_units(stage, self.catalog.runs[self.run]):
-            self.catalog.require(self.run, stage)
+        stage, catalog = stage_of(f"{table}/"), self.names.catalog
+        if expected_units(stage, catalog.runs[self.run]):
+            catalog.require(self.run, stage)
         raise UsageError(f"{self.run} has no {table}: its experiment asks for none")
 
     def _check_paths(self, tables: list[str]) -> None:
         """What is the name of a folder: hypothesis, model, checkpoint, layer."""
-        places = self._places(tables)
+        places = [place for table in tables for place in self.names.places(self.run, table)]
         where = self.run
         for kind in _IN_PATHS:
             here = [place for place in places if kind in place]
@@ -109,7 +137,7 @@ class _Names:
                 where += f" {values[0]}" if kind != "hypothesis" else ""
 
     def _check_neuron(self) -> None:
-        models, model = self._models(), self._one("model")
+        models, model = self.names.models(self.run), self._one("model")
         if model not in models:
             return
         spec, layer, neuron = models[str(model)], self._one("layer"), self._one("neuron")
@@ -122,7 +150,7 @@ class _Names:
             raise UsageError(f"{model} has no neuron {asked}: its last is {last}")
 
     def _check_signal(self) -> None:
-        models, dumped = self._models(), self.catalog.dumped_signals(self.run)
+        models, dumped = self.names.models(self.run), self.names.catalog.dumped_signals(self.run)
         model = self._one("model")
         cells = [models[str(model)].cell] if model in models else [spec.cell for spec in models.values()]
         known = [signal for signal in dumped if any(signal in CELL_SIGNALS[cell] for cell in cells)]
@@ -134,7 +162,7 @@ class _Names:
         hypothesis = self._one("hypothesis")
         for measure in self._all("measure") if hypothesis else []:
             query = "select distinct measure from scores where run = $run and hypothesis = $hypothesis"
-            known = self.fetch(query, {"run": self.run, "hypothesis": hypothesis})["measure"].to_pylist()
+            known = self.names.fetch(query, {"run": self.run, "hypothesis": hypothesis})["measure"].to_pylist()
             if measure not in known:
                 told = unknown(f"measure of {hypothesis}", measure, known)
                 raise UsageError(f"{told}; auc is for yes/no hypotheses") if measure == "auc" else told
@@ -145,7 +173,7 @@ class _Names:
                 "select min(sequence), max(sequence), count(*) filter (sequence = $sequence) "
                 "from steps where run = $run and split = 'probe'"
             )
-            answer = self.fetch(query, {"run": self.run, "sequence": sequence})
+            answer = self.names.fetch(query, {"run": self.run, "sequence": sequence})
             first, last, steps = (column[0].as_py() for column in answer.columns)
             if not steps:
                 raise UsageError(f"{self.run} has no probe sequence {sequence}: they are {first} to {last}")
@@ -155,13 +183,3 @@ class _Names:
 
     def _one(self, kind: str) -> object:
         return next(iter(self._all(kind)), None)
-
-    def _models(self) -> dict[str, ModelSpec]:
-        record = self.catalog.runs[self.run]
-        specs = Experiment.model_validate(record.experiment).models(record.imported)
-        return {spec.name: spec for spec in specs}
-
-    def _places(self, tables: list[str]) -> list[dict[str, str]]:
-        """The partitions of the run's shards of some tables."""
-        listed = (stored for manifest in self.catalog.manifests[self.run] for stored in manifest.objects)
-        return [partition_of(stored.path) for stored in listed if stored.table in tables]

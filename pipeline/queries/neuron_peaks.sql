@@ -27,7 +27,7 @@ with values_of as (
   order by value desc, sequence, step
   limit $limit
 )
-select p.sequence, p.step, round(p.value, 4) as value, string_agg(s.char, '' order by s.step) as read_before
+select p.sequence, p.step, p.value, string_agg(s.char, '' order by s.step) as read_before
 from peaks as p
 join steps as s on s.sequence = p.sequence and s.step between p.step - 24 and p.step
 where s.run = $run and s.split = 'probe'

@@ -3,7 +3,7 @@
 -- parameter model model = : one model; default: all
 -- parameter checkpoint checkpoint = : number of updates; default: all
 -- tables: samples
-select model, checkpoint, temperature, top_k, sample, prompt, text, round(bits_per_char, 3) as bits_per_char
+select model, checkpoint, temperature, top_k, sample, prompt, text, bits_per_char
 from samples
 where run = $run
   and model = coalesce($model, model)

@@ -23,9 +23,9 @@ with answers as (
 select
   y.model,
   'L' || y.layer || '/N' || y.neuron as neuron,
-  round(y.mean, 4) as mean_yes,
-  round(n.mean, 4) as mean_no,
-  round((y.mean - n.mean) / sqrt(nullif((y.variance + n.variance) / 2, 0)), 3) as d_prime,
+  y.mean as mean_yes,
+  n.mean as mean_no,
+  (y.mean - n.mean) / sqrt(nullif((y.variance + n.variance) / 2, 0)) as d_prime,
   y.steps as steps_yes,
   n.steps as steps_no
 from moments as y

@@ -6,7 +6,7 @@
 -- parameter checkpoint checkpoint = : number of updates; default: each model's last
 -- parameter limit integer = 20: how many rows
 -- tables: scores
-select model, checkpoint, 'L' || layer || '/N' || neuron as neuron, signal, measure, round(value, 4) as value, n
+select model, checkpoint, 'L' || layer || '/N' || neuron as neuron, signal, measure, value, n
 from scores
 where run = $run
   and hypothesis = $hypothesis

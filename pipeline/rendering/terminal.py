@@ -1,5 +1,6 @@
 """Tables and coloured text for a terminal."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -104,11 +105,18 @@ def _digit(value: float, scale: Scale) -> str:
     return str(min(9, max(0, int(share * 10))))
 
 
+def _number(value: float) -> str:
+    """Six digits, or as many as it takes for what is no whole number not to look like one: 0.9999999 is not 1."""
+    texts = (f"{value:.{digits}g}" for digits in range(6, 18))
+    whole = not math.isfinite(value) or value.is_integer()
+    return next(text for text in texts if whole or not float(text).is_integer())
+
+
 def _shown(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return _number(value)
     if isinstance(value, str):
         return "".join(VISIBLE.get(character, character) for character in value)
     return str(value)

@@ -73,6 +73,30 @@ def test_run_says_that_there_is_nothing_to_do_and_answers_again(typed: Typed, to
         assert done.stdout
 
 
+def test_the_answer_names_the_models_that_it_does_not_list(typed: Typed, tmp_path: Path) -> None:
+    """A GRU of which only a gate was dumped has no state to follow anything; nor has what is always NULL."""
+    run = tiny_run(
+        tmp_path / "lake",
+        model={"cell": ["lstm", "gru"], "layers": [1]},
+        dump={"signals": ["cell_state", "update_gate"]},
+        score={"hypotheses": ["count_a", "remaining_b", "is_separator", "next_is_b"]},
+        sample={"length": 0},
+    )
+    toml = str(write_toml(tmp_path / "tiny.toml", run.experiment))
+    never = "score.define=[{name='never', sql=\"case when char = 'q' then 1 end\"}]"
+    words = ["run", toml, "--runner", "local", "--set", never]
+    headline, each = typed(*words, root=run.root).split("Which neuron follows each hypothesis best?")
+    told = "  not listed, as no r is defined (not dumped, or it never changes): "
+    assert [line for line in headline.splitlines() if line.startswith("  lstm-1x5-seed0 ")]
+    assert f"{told}model gru-1x5-seed0\n" in headline
+    assert f"{told}hypothesis never\n" in each
+
+    out = typed(*words, "--set", 'score.headline=["never"]', root=run.root)
+    assert (
+        f"Which neuron follows never? (Pearson's r over the probe split)\n\n{told}model lstm-1x5-seed0, gru" in out
+    )
+
+
 def test_until_and_single_stages(typed: Typed, toml: str, tmp_path: Path) -> None:
     lake = str(tmp_path / "lake")
     small = ["--runner", "local", "--set", "model.cell=rnn", "--set", "model.layers=1"]

@@ -269,6 +269,38 @@ def test_a_trace_is_the_neuron_along_its_sequence(lake: Lake, tiny_lake: Run) ->
     assert trace[0]["input_gate"] is None
 
 
+def test_a_model_that_is_never_wrong_is_right_up_to_the_largest_size() -> None:
+    sizes = {"never": [5, 5, 5, 5], "at 3": [5, 5, 4, 5], "at once": [0, 5, 5, 5], "at the end": [5, 5, 5, 4]}
+    rows = [
+        {"run": "r", "model": model, "size": size, "correct": correct, "total": 5}
+        for model, right in sizes.items()
+        for size, correct in enumerate(right, 1)
+    ]
+    models = [{"run": "r", "model": model, "parameters": 9} for model in (*sizes, "not asked")]
+    tables = {"extrapolation": rows, "models": models}
+    with duckdb.connect() as plain:
+        for name in find_question("model_answers").tables:
+            schema = pa.schema([(column.name, column.type) for column in TABLES[name].columns])
+            plain.register(name, pa.Table.from_pylist(tables.get(name, []), schema))
+        answer = plain.execute(find_question("model_answers").sql, {"run": "r"}).to_arrow_table().to_pylist()
+    assert {row["model"]: (row["right_up_to"], row["largest_asked"]) for row in answer} == {
+        "never": (4, 4),
+        "at 3": (2, 4),
+        "at once": (0, 4),
+        "at the end": (3, 4),
+        "not asked": (None, None),
+    }
+
+
+def test_questions_give_the_stored_values_unrounded(lake: Lake, tiny_lake: Run) -> None:
+    where = "hypothesis = 'count_a' and measure = 'pearson' and checkpoint = 12"
+    largest = one(lake, f"select max(abs(value)) from scores where {where}")
+    top = lake.ask("top_neurons", run=tiny_lake.id, hypothesis="count_a", limit=1).to_pylist()
+    best = lake.ask("best_neurons", run=tiny_lake.id).to_pylist()
+    found = [row["value"] for row in top] + [row["pearson"] for row in best if row["hypothesis"] == "count_a"]
+    assert [abs(value) for value in found] == [largest] * 2
+
+
 def test_parameters_are_checked(lake: Lake) -> None:
     with pytest.raises(
         UsageError, match="top_neurons needs run, hypothesis: give run=… in Python, --set run=… on"

@@ -139,6 +139,20 @@ def test_an_own_question_may_name_its_parameters(
     assert "unknown model of tiny" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "header", ["", "-- question: How many?\n-- parameter run text: the run's id\n-- tables: metrics\n"]
+)
+def test_a_file_of_ones_own_takes_the_start_of_an_id(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str
+) -> None:
+    (tmp_path / "own.sql").write_text(f"{header}select count(*) as n from models where run = $run\n")
+    words = ["sql", "-f", str(tmp_path / "own.sql"), "--root", lake.folder.root, "--format", "json", "--set"]
+    assert main([*words, "run=tiny"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": 10}]
+    assert main([*words, "run=tinny"]) == 2
+    assert "unknown run 'tinny': did you mean 'tiny'?" in capsys.readouterr().err
+
+
 def test_an_audit_from_python_takes_the_start_of_an_id_too(lake: Lake) -> None:
     lines = lake.audit("tiny", "rnn-1x5-seed0", 12).to_pylist()
     assert {line["violations"] for line in lines} == {0}

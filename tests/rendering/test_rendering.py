@@ -73,6 +73,27 @@ def test_an_answer_is_drawn(sized: bool, asked: bool) -> None:
     assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 50
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.0, "1"),
+        (0.9999, "0.9999"),
+        (0.99999996, "0.99999996"),
+        (-0.9999999, "-0.9999999"),
+        (1 - 2**-53, "0.9999999999999999"),
+        (12.0000001, "12.0000001"),
+        (123456.5, "123456.5"),
+        (1e-9, "1e-09"),
+        (0.123456789, "0.123457"),
+        (2e10, "2e+10"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+    ],
+)
+def test_no_fraction_is_shown_as_a_whole_number(value: float, shown: str) -> None:
+    assert format_table(pa.table({"value": [value]})).splitlines()[2].strip() == shown
+
+
 def test_lines_are_wrapped_behind_their_newlines() -> None:
     text = [(c, 0.0) for c in "ab\n\nabcdefg\nx"]
     assert ["".join(c for c, _ in line) for line in wrapped(text, 4)] == ["ab\n", "\n", "abcd", "efg\n", "x"]
