@@ -84,7 +84,6 @@ def show(options: argparse.Namespace) -> None:
         limit=options.limit,
     )
 
-    _check_sequence(lake, run, options.sequence, table)
     if options.json:
         print_json(table)
         return
@@ -146,15 +145,6 @@ def _why_unmeasured(lake: Lake, run: str, hypothesis: str, measure: str) -> str:
             f"{hypothesis} is the same at each of the {steps} steps where it has a value: no {measure} is defined"
         )
     return f"{run} has no {measure} of {hypothesis} there: none of those signals ever changes"
-
-
-def _check_sequence(lake: Lake, run: str, asked: int | None, table: pa.Table) -> None:
-    """Raise UsageError when the first sequence is not the one that was asked for."""
-    if asked is None or (len(table) and table["sequence"][0].as_py() == asked):
-        return
-    query = "select min(sequence), max(sequence) from steps where run = $run and split = 'probe'"
-    first, last = (column[0].as_py() for column in lake.fetch(query, {"run": run}).columns)
-    raise UsageError(f"{run} has not dumped sequence {asked} there: the probe split has {first} to {last}")
 
 
 def _place(label: str) -> tuple[int, int]:

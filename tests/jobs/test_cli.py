@@ -189,7 +189,7 @@ def test_show_begins_where_it_was_asked_to_or_says_that_it_cannot(typed: Typed, 
     for nowhere in ("5", "180"):
         for form in ([], ["--json"]):
             typed("show", *place, "--sequence", nowhere, *form, code=2)
-            assert f"has not dumped sequence {nowhere} there: the probe split has 140 to 179" in typed.err
+            assert f"has no probe sequence {nowhere}: they are 140 to 179" in typed.err
 
 
 def test_sql_in_every_format(typed: Typed, tmp_path: Path) -> None:
