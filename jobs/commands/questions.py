@@ -166,7 +166,7 @@ def _lake(options: argparse.Namespace) -> Lake:
 
 def _values(lake: Lake, question: Question, given: dict[str, str]) -> dict[str, object]:
     """The values of a file's parameters; one called run may be the start of an id, whatever its header says."""
-    values: dict[str, object] = lake.complete(question, given) if question.question else dict(given)
+    values: dict[str, object] = lake.complete(question, given) if question.question else {**given}
     return {**values, "run": lake.find_run(str(values["run"]))} if values.get("run") else values
 
 

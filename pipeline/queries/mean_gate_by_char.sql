@@ -8,14 +8,15 @@
 with chars as (
   select distinct token, char from steps where run = $run and split = 'probe'
 )
+-- Threads add in any order: the ninth digit of a mean of FLOATs is the same whichever they take.
 select
   char,
   count(*) as steps,
-  avg(input_gate) as input_gate,
-  avg(forget_gate) as forget_gate,
-  avg(output_gate) as output_gate,
-  avg(reset_gate) as reset_gate,
-  avg(update_gate) as update_gate
+  round(avg(input_gate), 9) as input_gate,
+  round(avg(forget_gate), 9) as forget_gate,
+  round(avg(output_gate), 9) as output_gate,
+  round(avg(reset_gate), 9) as reset_gate,
+  round(avg(update_gate), 9) as update_gate
 from activations
 join chars using (token)
 where run = $run

@@ -19,13 +19,14 @@ with answers as (
   join answers using (sequence, step)
   group by all
 )
--- d': the distance of the two means in units of the common standard deviation.
+-- d': the distance of the two means in units of the common standard deviation. Threads add in any order: the ninth
+-- digit is the same whichever they take.
 select
   y.model,
   'L' || y.layer || '/N' || y.neuron as neuron,
-  y.mean as mean_yes,
-  n.mean as mean_no,
-  (y.mean - n.mean) / sqrt(nullif((y.variance + n.variance) / 2, 0)) as d_prime,
+  round(y.mean, 9) as mean_yes,
+  round(n.mean, 9) as mean_no,
+  round((y.mean - n.mean) / sqrt(nullif((y.variance + n.variance) / 2, 0)), 9) as d_prime,
   y.steps as steps_yes,
   n.steps as steps_no
 from moments as y
