@@ -1,3 +1,3 @@
 """Nouns at rest: tables, stages, settings, documents. Importing it imports nothing else."""
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5

@@ -1,5 +1,6 @@
 """A lake as DuckDB sees it: one view a table, over the shards that manifests list and nothing else. Read-only."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from pipeline.queries.statement import read_statement
 from pipeline.queries.views import Views
 from pipeline.storage.cache import cache_of
 from pipeline.storage.folder import Folder
+from schemas.errors import IncompleteWarning
 
 Parameters = Mapping[str, object]
 
@@ -43,7 +45,10 @@ class Lake:
         Raises:
             UsageError: an error in the query, in DuckDB's words, a statement that is not a SELECT, or a function
                 that may do more than read.
-            StorageError: what it needs cannot be read.
+            StorageError: what it needs cannot be read, or is not what the manifests list.
+
+        Warns:
+            IncompleteWarning: a table that it names lacks rows of a run that is not finished.
         """
         given = dict(parameters or {})
         with self._told():
@@ -51,12 +56,12 @@ class Lake:
         return Answer(partial(self._run, query, given), self._told)
 
     def ask(self, question: str, **parameters: object) -> pa.Table:
-        """The answer to a shipped question; parameters that are left out take their defaults."""
+        """The answer to a shipped question; parameters that are left out take their defaults. Warns as `sql`."""
         shipped = find_question(question)
         return self.fetch(shipped.sql, shipped.complete(parameters))
 
     def fetch(self, query: str, parameters: Parameters | None = None) -> pa.Table:
-        """The answer to a query, as an Arrow table. Raises as `sql` does."""
+        """The answer to a query, as an Arrow table. Raises and warns as `sql` does."""
         batches = self.batches(query, parameters)
         with self._told():
             return batches.read_all()
@@ -104,7 +109,7 @@ class Lake:
         is_whole = model is None and checkpoint is None
         objects = all_objects(self.catalog, run) if is_whole else what_dumps_rest_on(self.catalog, dumps)
 
-        self._views.fill(("activations", "predictions", "steps", "models"))
+        self._views.fill(("activations", "predictions", "steps", "models"), held=False)
         with self._told():
             return Audit(self.folder, self.catalog, self._connection, dumps, objects).lines(tell)
 
@@ -130,6 +135,9 @@ class Lake:
         statement = read_statement(cursor, query)
         statement.require(parameters.keys())
         self._views.fill(statement.tables)
+        # A question is asked about its run; of other queries nobody knows which rows they leave aside.
+        for told in self.catalog.incomplete(statement.tables, parameters.get("run")):
+            warnings.warn(told, IncompleteWarning, stacklevel=1)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

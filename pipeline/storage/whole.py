@@ -13,6 +13,20 @@ DIGEST = "unrolled.sha256"  # a key of the footer's metadata, the last one
 BLANK = "0" * 64
 
 
+def footer_bytes(end: bytes) -> int:
+    """How long a shard's footer is with its length and the magic word, by the shard's last bytes."""
+    return int.from_bytes(end[-8:-4], "little") + 8
+
+
+def footer_digest(end: bytes) -> str:
+    """The SHA-256 of a shard's footer; as the footer holds the shard's own digest, no two shards share one.
+
+    Args:
+        end: the shard's last bytes, at least its footer.
+    """
+    return hashlib.sha256(end[-footer_bytes(end) :]).hexdigest()
+
+
 def with_digest(end: bytes, before: "hashlib._Hash") -> bytes:
     """The end of a shard, footer and all, with the digest where BLANK is.
 

@@ -57,7 +57,6 @@ def test_each_column_is_encoded_as_its_kind_packs_best(folder: Folder) -> None:
     columns = [footer.row_group(0).column(place) for place in range(footer.num_columns)]
     encodings = {column.path_in_schema: set(column.encodings) - {"RLE", "PLAIN"} for column in columns}
     assert {encodings[name].pop() for name in ("neuron", "token")} == {"RLE_DICTIONARY"}
-    assert {encodings[name].pop() for name in ("sequence", "step")} == {"DELTA_BINARY_PACKED"}
     assert {encodings[name].pop() for name in SIGNALS} == {"BYTE_STREAM_SPLIT"}
     assert not any(encodings.values())
     assert {column.compression for column in columns} == {"ZSTD"}
