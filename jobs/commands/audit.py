@@ -8,6 +8,7 @@ import pipeline
 from jobs.commands.output import print_json, print_table
 from jobs.commands.runs import resolve_run
 from jobs.process.progress import Progress
+from pipeline.queries.audit.check import PUBLISHED
 from pipeline.queries.audit.dumps import find_dumps
 from pipeline.queries.lake import Lake
 from schemas.errors import AuditError
@@ -38,9 +39,12 @@ def _raise_violations(lake: Lake, run: str, root: str, lines: pa.Table) -> None:
     if not violated:
         return
     counts = ", ".join(f"{line['invariant']} ({line['violations']:,})" for line in violated)
+    command = f"unrolled run {lake.catalog.runs[run].experiment['name']} --root {root}"
+    if [line["invariant"] for line in violated] == [PUBLISHED]:
+        raise AuditError(f"{run} is not finished: {violated[0]['note']}; type `{command}` to go on with it")
     raise AuditError(
-        f"{run} does not hold what it should: {counts}; {violated[0]['note']}; type `unrolled run "
-        f"{lake.catalog.runs[run].experiment['name']} --root {root} --replace {_stage(violated)}` to make it again"
+        f"{run} does not hold what it should: {counts}; {violated[0]['note']}; "
+        f"type `{command} --replace {_stage(violated)}` to make it again"
     )
 
 

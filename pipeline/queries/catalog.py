@@ -51,14 +51,14 @@ class Catalog:
         """
         asked = [str(run)] if run in self.runs else sorted(self.runs)
         stages = [stage for stage in STAGES if not set(TABLES_OF[stage]).isdisjoint(tables)]
-        lacking = [(name, stage, *self._units(name, stage)) for name in asked for stage in stages]
+        lacking = [(name, stage, *self.units(name, stage)) for name in asked for stage in stages]
         return [
             f"{name} is incomplete: {stage} has {len(done)} of its {len(wanted)} units, so rows of it are missing"
             for name, stage, done, wanted in lacking
             if not wanted <= done
         ]
 
-    def _units(self, run: str, stage: str) -> tuple[set[str], set[str]]:
+    def units(self, run: str, stage: str) -> tuple[set[str], set[str]]:
         """The units of a stage that a run has finished, and all that it needs or has begun."""
         done = self._finished(run, stage)
         begun = {unit for name, unit in self.begun[run] if name == stage}

@@ -90,7 +90,8 @@ class Lake:
     ) -> pa.Table:
         """Recheck a run's dumps, down to each gate's own equation from the checkpoint's weights.
 
-        Without a model and a checkpoint every object of the run is held to its digest; else what they rest on.
+        Without a model and a checkpoint every object of the run is held to its digest, and every stage that was
+        begun has to be published; else only what they rest on is looked at.
 
         Args:
             run: the run's id.
@@ -111,7 +112,8 @@ class Lake:
 
         self._views.fill(("activations", "predictions", "steps", "models"), held=False)
         with self._told():
-            return Audit(self.folder, self.catalog, self._connection, dumps, objects).lines(tell)
+            audit = Audit(self.folder, self.catalog, self._connection, dumps, objects, whole=is_whole)
+            return audit.lines(tell)
 
     def _run(self, query: str, parameters: Parameters) -> duckdb.DuckDBPyConnection:
         """Run a query on a connection of its own, once it is known to do nothing but read."""

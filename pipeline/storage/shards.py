@@ -10,7 +10,15 @@ from pipeline.storage.failures import storage_error
 from pipeline.storage.folder import Folder
 from pipeline.storage.frames import packed_file
 from pipeline.storage.local import read_end
-from pipeline.storage.whole import BLANK, DIGEST, footer_bytes, footer_digest, is_whole, with_digest
+from pipeline.storage.whole import (
+    BLANK,
+    DIGEST,
+    footer_bytes,
+    footer_digest,
+    is_whole,
+    weights_are_whole,
+    with_digest,
+)
 from schemas.errors import StorageError
 from schemas.fingerprint import sha256
 from schemas.manifest import StoredObject
@@ -96,18 +104,37 @@ def describe_whole(folder: Folder, path: str, table: str) -> StoredObject:
 
 def _whole(folder: Folder, path: str, data: bytes, table: str | None) -> StoredObject:
     if not is_whole(data):
-        raise StorageError(
-            f"{folder.address(path)} is damaged (its digest does not match): remove that file alone, "
-            "and type the command again"
-        )
+        raise _damaged(folder, path)
     return _description(folder, path, data, table)
 
 
+def _damaged(folder: Folder, path: str) -> StorageError:
+    return StorageError(
+        f"{folder.address(path)} is damaged (its digest does not match): remove that file alone, "
+        "and type the command again"
+    )
+
+
 def commit(folder: Folder, path: str, data: bytes) -> StoredObject:
-    """Create a file; where the name is taken the first writer won, and its file is described."""
-    if not folder.create(path, data):
-        return describe(folder, path)
-    return _description(folder, path, data, None)
+    """Create a file of a checkpoint; where the name is taken the first writer won. Raises as `adopt` does."""
+    return _description(folder, path, data, None) if folder.create(path, data) else adopt(folder, path, data)
+
+
+def adopt(folder: Folder, path: str, data: bytes) -> StoredObject:
+    """A file of a checkpoint that an attempt left which made no record of it.
+
+    Args:
+        folder: the lake.
+        path: the file's.
+        data: what this attempt would write: the same, but for weights, which another machine may round otherwise.
+
+    Raises:
+        StorageError: it is missing, or is not what its writer wrote.
+    """
+    found = folder.read(path)
+    if found != data and not weights_are_whole(found):
+        raise _damaged(folder, path)
+    return _description(folder, path, found, None)
 
 
 def describe(folder: Folder, path: str, table: str | None = None) -> StoredObject:
