@@ -4,6 +4,8 @@ import argparse
 import io
 import os
 import sys
+import warnings
+from typing import TextIO
 
 from jobs.commands.parser import make_parser
 from jobs.process import interruption
@@ -50,7 +52,9 @@ def _do(options: argparse.Namespace) -> int:
 
     hide_secrets_in_logs()
     try:
-        _command(options.command, getattr(options, "action", ""))(options)
+        with warnings.catch_warnings():
+            _show_incomplete()
+            _command(options.command, getattr(options, "action", ""))(options)
         sys.stdout.flush()
         interruption.check()
     except BrokenPipeError:
@@ -62,6 +66,31 @@ def _do(options: argparse.Namespace) -> int:
         _tell(error, told, debug=options.debug)
         return error.exit_code if isinstance(error, UnrolledError) else 1
     return 0
+
+
+def _show_incomplete() -> None:
+    """Let what is said of incomplete runs be a line on stderr, once a command, without the place in our code."""
+    from schemas.errors import IncompleteWarning
+
+    show, told = warnings.showwarning, set()
+
+    def shown(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        """A line for what is ours, anything else as before."""
+        if not issubclass(category, IncompleteWarning):
+            show(message, category, filename, lineno, file, line)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"unrolled: {message}", file=sys.stderr)
+
+    warnings.showwarning = shown
+    warnings.simplefilter("always", IncompleteWarning)
 
 
 def _tell(error: Exception, words: str, *, debug: bool) -> None:

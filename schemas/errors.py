@@ -45,6 +45,10 @@ class StorageUnavailableError(StorageError):
     """The store did not answer, or asked to be left alone for a while: trying again may help."""
 
 
+class IncompleteWarning(UserWarning):
+    """An answer has fewer rows than it will have: a run that it is about is not finished."""
+
+
 class NotReadyError(UnrolledError):
     """Something that a run needs is missing, or the store at its root is not fit for a lake."""
 

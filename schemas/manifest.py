@@ -35,6 +35,7 @@ class StoredObject(_Noun):
     rows: int
     bytes: int
     sha256: str
+    footer: str = ""  # SHA-256 of a shard's footer, which can be compared without reading the shard
     residuals: tuple[Residual, ...] = ()  # of a shard of activations
 
 

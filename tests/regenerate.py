@@ -127,7 +127,8 @@ def _queries() -> Iterator[str]:
             yield f"| `{parameter.name}` | {parameter.kind} | {default} | {parameter.note} |"
     yield "\n## What `unrolled audit` checks\n"
     yield "In Python: `lake.audit(run)`. Each invariant is a file in `pipeline/queries/audit/`, with the"
-    yield "derivation of its tolerance; in addition, `digests` reads every object again.\n"
+    yield "derivation of its tolerance; in addition, `digests` reads every object again, and `published` tells"
+    yield "which stage was begun and not finished, and which files beside it are none of the lake's.\n"
     yield "| invariant | what must hold | for |\n|---|---|---|"
     for invariant in invariants().values():
         is_general = len(invariant.cells) == len(CELL_SIGNALS)

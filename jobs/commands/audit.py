@@ -7,6 +7,7 @@ import pyarrow as pa
 import pipeline
 from jobs.commands.output import print_json, print_table
 from jobs.process.progress import Progress
+from pipeline.queries.audit.check import PUBLISHED
 from pipeline.queries.audit.dumps import find_dumps
 from pipeline.queries.lake import Lake
 from schemas.errors import AuditError
@@ -38,6 +39,9 @@ def _raise_violations(lake: Lake, run: str, lines: pa.Table) -> None:
     if not violated:
         return
     counts = ", ".join(f"{line['invariant']} ({line['violations']:,})" for line in violated)
+    if [line["invariant"] for line in violated] == [PUBLISHED]:
+        go_on = lake.catalog.runs[run].again(lake.catalog.root)
+        raise AuditError(f"{run} is not finished: {violated[0]['note']}; to go on with it, {go_on}")
     raise AuditError(
         f"{run} does not hold what it should: {counts}; {violated[0]['note']}; "
         f"{lake.catalog.again(run, _stage(violated))}"

@@ -26,10 +26,11 @@ elsewhere. Such a network is called as model(tokens) and returns logits or (logi
 """
 
 AUDIT = """\
-Recheck what a run has stored, in SQL, and print one line for each invariant: digests, one row for each neuron and
-step, ranges, the equations of the states on every row, and every gate, recomputed from the checkpoint's weights on
-as many steps as a few seconds allow. Tolerances follow the stored precision. Exit code 3 if anything is violated,
-or if something that was dumped could not be checked: `unchecked` counts such dumps, and the note says why.
+Recheck what a run has stored, in SQL, and print one line for each invariant: digests, unfinished stages, one row
+for each neuron and step, ranges, the equations of the states on every row, and every gate, recomputed from the
+checkpoint's weights on as many steps as a few seconds allow. Tolerances follow the stored precision. Files that
+are none of the lake's are named. Exit code 3 if anything is violated, or if something that was dumped could not be
+checked: `unchecked` counts such dumps, and the note says why.
 
   unrolled audit counting
   unrolled audit counting --model lstm-1x10-seed0 --json

@@ -11,7 +11,8 @@ from torch import Tensor
 from pipeline.models.recurrent_lm import RecurrentLM
 from schemas.experiment import Architecture
 
-FILES = ("model.safetensors", "config.json", "vocabulary.json")
+WEIGHTS = "model.safetensors"
+FILES = (WEIGHTS, "config.json", "vocabulary.json")
 
 
 def write_checkpoint(model: RecurrentLM, characters: str) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """What a lake holds, by its manifests: the shards of each table, and how far each run is."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, RUN, check_format, 
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
-from schemas.stages import STAGES, expected_units, stage_of
+from schemas.stages import STAGES, TABLES_OF, expected_units, stage_of
 
 # What has a stage do something where an experiment asks for nothing.
 _ASKS = {
@@ -52,6 +52,28 @@ class Catalog:
 
     def _finished(self, run: str, stage: str) -> set[str]:
         return {manifest.plan.unit for manifest in self.manifests[run] if manifest.plan.stage == stage}
+
+    def incomplete(self, tables: Collection[str], run: object = None) -> list[str]:
+        """What to say of the runs that some tables do not hold all rows of.
+
+        Args:
+            tables: their names.
+            run: the only one that counts, if it is a run; else all do.
+        """
+        asked = [str(run)] if run in self.runs else sorted(self.runs)
+        stages = [stage for stage in STAGES if not set(TABLES_OF[stage]).isdisjoint(tables)]
+        lacking = [(name, stage, *self.units(name, stage)) for name in asked for stage in stages]
+        return [
+            f"{name} is incomplete: {stage} has {len(done)} of its {len(wanted)} units, so rows of it are missing"
+            for name, stage, done, wanted in lacking
+            if not wanted <= done
+        ]
+
+    def units(self, run: str, stage: str) -> tuple[set[str], set[str]]:
+        """The units of a stage that a run has finished, and all that it needs or has begun."""
+        done = self._finished(run, stage)
+        begun = {unit for name, unit in self.begun[run] if name == stage}
+        return done, done | begun | set(expected_units(stage, self.runs[run]))
 
     def require(self, run: str, stage: str) -> None:
         """Raise UsageError when a run is unknown, or has not finished any unit of a stage."""

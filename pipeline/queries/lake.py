@@ -1,5 +1,6 @@
 """A lake as DuckDB sees it: one view a table, over the shards that manifests list and nothing else. Read-only."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -21,6 +22,7 @@ from pipeline.queries.statement import read_statement
 from pipeline.queries.views import Views
 from pipeline.storage.cache import Cache, cache_of
 from pipeline.storage.folder import Folder
+from schemas.errors import IncompleteWarning
 
 Parameters = Mapping[str, object]
 
@@ -87,7 +89,10 @@ class Lake:
         Raises:
             UsageError: an error in the query, in DuckDB's words, a statement that is not a SELECT, or a function
                 that may do more than read.
-            StorageError: what it needs cannot be read.
+            StorageError: what it needs cannot be read, or is not what the manifests list.
+
+        Warns:
+            IncompleteWarning: a table that it names lacks rows of a run that is not finished.
         """
         given = dict(parameters or {})
         with self._told():
@@ -95,7 +100,7 @@ class Lake:
         return Answer(partial(self._run, query, given), self._told)
 
     def ask(self, question: str, **parameters: object) -> pa.Table:
-        """The answer to a shipped question; parameters that are left out take their defaults.
+        """The answer to a shipped question; parameters that are left out take their defaults. Warns as `sql`.
 
         Raises UsageError for a parameter that is missing or names what the lake does not have.
         """
@@ -108,7 +113,7 @@ class Lake:
         return self._names.checked(question, question.complete({**scope, **given}))
 
     def fetch(self, query: str, parameters: Parameters | None = None) -> pa.Table:
-        """The answer to a query, as an Arrow table. Raises as `sql` does."""
+        """The answer to a query, as an Arrow table. Raises and warns as `sql` does."""
         batches = self.batches(query, parameters)
         with self._told():
             return batches.read_all()
@@ -137,7 +142,8 @@ class Lake:
     ) -> pa.Table:
         """Recheck a run's dumps, down to each gate's own equation from the checkpoint's weights.
 
-        Without a model and a checkpoint every object of the run is held to its digest; else what they rest on.
+        Without a model and a checkpoint every object of the run is held to its digest, and every stage that was
+        begun has to be published; else only what they rest on is looked at.
 
         Args:
             run: the run's id, or the start of it.
@@ -157,9 +163,10 @@ class Lake:
         is_whole = model is None and checkpoint is None
         objects = all_objects(self.catalog, run) if is_whole else what_dumps_rest_on(self.catalog, dumps)
 
-        self._views.fill(("activations", "predictions", "steps", "models"))
+        self._views.fill(("activations", "predictions", "steps", "models"), held=False)
         with self._told():
-            return Audit(self.folder, self.catalog, self._connection, dumps, objects).lines(tell)
+            audit = Audit(self.folder, self.catalog, self._connection, dumps, objects, whole=is_whole)
+            return audit.lines(tell)
 
     def _run(self, query: str, parameters: Parameters) -> duckdb.DuckDBPyConnection:
         """Run a query on a connection of its own, once it is known to do nothing but read."""
@@ -183,6 +190,9 @@ class Lake:
         statement = read_statement(cursor, query)
         statement.require(parameters.keys())
         self._views.fill(statement.tables)
+        # A question is asked about its run; of other queries nobody knows which rows they leave aside.
+        for told in self.catalog.incomplete(statement.tables, parameters.get("run")):
+            warnings.warn(told, IncompleteWarning, stacklevel=1)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

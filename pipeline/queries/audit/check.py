@@ -11,13 +11,14 @@ from pipeline.dumping.precision import MANTISSA_BITS
 from pipeline.queries.audit.checkpoint import Checkpoint, read_checkpoint
 from pipeline.queries.audit.dumps import Dump, changed_objects
 from pipeline.queries.audit.invariant import FROM_WEIGHTS, Invariant, invariants, relation
+from pipeline.queries.audit.published import foreign_files, unpublished
 from pipeline.queries.audit.weights import nonlinearity_of
 from pipeline.queries.catalog import Catalog
 from pipeline.storage.folder import Folder
 from schemas.errors import StorageError
 from schemas.manifest import StoredObject
 
-DIGESTS = "digests"
+DIGESTS, PUBLISHED = "digests", "published"
 WORK = 250_000_000  # multiplications of a dump's gates that are done again: some seconds on two cores
 OVERHEAD = 64  # what a sum costs besides, in multiplications
 # What the network's own float32 arithmetic may add, in sizes of what it adds up; and less than it tells from 0.
@@ -98,20 +99,36 @@ class Audit:
         connection: duckdb.DuckDBPyConnection,
         dumps: list[Dump],
         objects: list[StoredObject],
+        *,
+        whole: bool,
     ) -> None:
+        """Audit some dumps of a run.
+
+        Args:
+            folder: the lake.
+            catalog: of it.
+            connection: to its views.
+            dumps: of one run, at least one.
+            objects: what is held to its digest.
+            whole: whether it is to be told what the run has not published, and which files are not its own.
+        """
         self._folder, self._catalog, self._dumps, self._objects = folder, catalog, dumps, objects
         self._connection = connection.cursor()  # its temporary tables are nobody else's
         self._connection.execute("create or replace temp macro sigmoid(x) as 1 / (1 + exp(-x))")
+        self._whole = whole
         self._lines = {DIGESTS: _Line("every object is there, with the bytes and rows that its manifest tells")}
 
     def lines(self, tell: Callable[[float], None]) -> pa.Table:
         """Every invariant's line; `tell` is given the share of the work that has been done."""
         self._check_digests()
+        if self._whole:
+            self._check_published()
         for place, dump in enumerate(self._dumps):
             tell((place + 0.2) / (len(self._dumps) + 0.2))
             self._check_dump(dump)
         tell(1.0)
-        names = [DIGESTS, *(name for name in invariants() if name in self._lines)]
+        names = [name for name in (DIGESTS, PUBLISHED) if name in self._lines]
+        names += [name for name in invariants() if name in self._lines]
         return pa.Table.from_pylist([self._lines[name].row(name) for name in names], SCHEMA)
 
     def _check_digests(self) -> None:
@@ -120,6 +137,19 @@ class Audit:
             line.rows_checked += 1
             if wrong:
                 line.fail(wrong)
+
+    def _check_published(self) -> None:
+        run = self._dumps[0].run
+        line = self._lines[PUBLISHED] = _Line(
+            "every stage that was begun is published, and nothing lies beside it"
+        )
+        for stage, lacking, units in unpublished(self._catalog, run):
+            line.rows_checked += units
+            line.violations += len(lacking)
+            if lacking:
+                line.note(f"{stage} lacks {', '.join(lacking[:3])}{' …' if len(lacking) > 3 else ''}")
+        for path in foreign_files(self._folder, self._catalog, run):
+            line.note(f"left out: {path}, which is no file of the lake's")
 
     def _check_dump(self, dump: Dump) -> None:
         cell, count, neurons = self._shape(dump)
