@@ -97,6 +97,9 @@ def test_sql_takes_a_run_and_a_checkpoint(lake: Lake, two: list[Run], capsys: py
     assert json.loads(typed("--run", two[1].id, "-f", "dumped"))
     assert "unknown checkpoint 12: known: 0, 9" in typed("--run", two[1].id, "--checkpoint", "12", query, code=2)
     assert "--checkpoint is of one run: give --run too" in typed("--checkpoint", "last", query, code=2)
+    with pytest.raises(SystemExit, match="2"):
+        main(["sql", "--run", "tiny", "--checkpoint", "lst", query])
+    assert "--checkpoint: invalid checkpoint value: 'lst'" in capsys.readouterr().err
     assert "unknown run 'counting'" in typed("--run", "counting", query, code=2)
 
 
