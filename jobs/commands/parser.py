@@ -212,6 +212,9 @@ def _checkpoint(text: str) -> int | str:
     return text if text == "last" else int(text)
 
 
+_checkpoint.__name__ = "checkpoint"  # as argparse calls what int() refuses
+
+
 def _amount(what: str) -> Callable[[str], float]:
     def _parsed(text: str) -> float:
         number = float(text)

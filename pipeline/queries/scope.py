@@ -22,14 +22,17 @@ def part_of(catalog: Catalog, run: str, checkpoint: Checkpoint) -> Catalog:
 
     Raises UsageError when no table has the checkpoint.
     """
-    manifests = catalog.manifests[run]
+    manifests, begun = catalog.manifests[run], catalog.begun[run]
     if checkpoint is not None:
         kept = _kept([stored for manifest in manifests for stored in manifest.objects], checkpoint)
+        parts = [(manifest, tuple(o for o in manifest.objects if o.path in kept)) for manifest in manifests]
+        # The unit of another checkpoint is as if it had never been: an audit would miss its rows.
+        others = {m.plan.unit for m, objects in parts if "checkpoint=" in m.plan.unit and not objects}
         manifests = [
-            manifest.model_copy(update={"objects": tuple(o for o in manifest.objects if o.path in kept)})
-            for manifest in manifests
+            m.model_copy(update={"objects": objects}) for m, objects in parts if m.plan.unit not in others
         ]
-    return Catalog({run: catalog.runs[run]}, {run: catalog.begun[run]}, {run: manifests})
+        begun = [(stage, unit) for stage, unit in begun if unit not in others]
+    return Catalog({run: catalog.runs[run]}, {run: begun}, {run: manifests})
 
 
 def partition_of(path: str) -> dict[str, str]:

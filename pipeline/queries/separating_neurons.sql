@@ -5,7 +5,9 @@
 -- parameter limit integer = 20: how many rows
 -- tables: activations, annotations
 with answers as (
-  select sequence, step, value > 0.5 as yes
+  select sequence, step, case value
+    when 1 then true when 0 then false
+    else error($hypothesis || ' answers with numbers, and this question is about yes and no') end as yes
   from annotations
   where run = $run and hypothesis = $hypothesis and value is not null
 ), moments as (

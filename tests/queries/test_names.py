@@ -67,6 +67,11 @@ WRONG: list[tuple[str, dict[str, object], str]] = [
     ("mean_gate_by_char", {**MODEL, "model": ""}, "mean_gate_by_char needs model"),
     ("samples_by_checkpoint", {"model": "lstm"}, "unknown model"),
     ("separating_neurons", {"hypothesis": "is_separators"}, "did you mean 'is_separator'"),
+    (
+        "separating_neurons",
+        {"hypothesis": "count_a"},
+        "count_a answers with numbers, and this question is about yes",
+    ),
     ("signal_by_value", {**MODEL, "hypothesis": "nope"}, "unknown hypothesis"),
     ("dumped", {"run": "nope"}, "unknown run"),
 ]
@@ -81,7 +86,7 @@ def test_a_name_that_is_not_there_is_told_by_both_doors(
         lake.ask(question, **given)
     words = [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
     with pytest.raises(UsageError) as caught:
-        lake.complete(find_question(question), given)
+        lake.ask(question, **given)
     assert main(["sql", "-f", question, *words, "--root", lake.folder.root]) == 2
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"unrolled: {caught.value}\n")

@@ -9,6 +9,7 @@ import pipeline
 from jobs.__main__ import main
 from jobs.run.context import Run
 from pipeline.queries.lake import Lake
+from pipeline.queries.scope import Checkpoint
 from schemas.errors import UsageError
 from schemas.tables import TABLES
 from tests.conftest import do_all, tiny_run
@@ -81,6 +82,13 @@ def test_a_run_and_its_checkpoint_are_audited_alike(lake: Lake, two: list[Run]) 
     lines = lake.run(two[0].id).audit(two[0].id).to_pylist()
     assert lines == lake.audit(two[0].id).to_pylist()
     assert {line["violations"] for line in lines} == {0}
+    checkpoints: tuple[Checkpoint, ...] = (0, 12, "last")
+    for checkpoint in checkpoints:
+        part = lake.run(two[0].id, checkpoint)
+        alone = {line["invariant"]: line for line in part.audit("tiny").to_pylist()}
+        assert {line["violations"] for line in alone.values()} == {0}
+        assert alone["complete"]["rows_checked"] == len(part.fetch("from activations"))
+        assert part.fetch("select status from runs").to_pylist() == [{"status": "complete"}]
 
 
 def test_sql_takes_a_run_and_a_checkpoint(lake: Lake, two: list[Run], capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +105,9 @@ def test_sql_takes_a_run_and_a_checkpoint(lake: Lake, two: list[Run], capsys: py
     assert json.loads(typed("--run", two[1].id, "-f", "dumped"))
     assert "unknown checkpoint 12: known: 0, 9" in typed("--run", two[1].id, "--checkpoint", "12", query, code=2)
     assert "--checkpoint is of one run: give --run too" in typed("--checkpoint", "last", query, code=2)
+    with pytest.raises(SystemExit, match="2"):
+        main(["sql", "--run", "tiny", "--checkpoint", "lst", query])
+    assert "--checkpoint: invalid checkpoint value: 'lst'" in capsys.readouterr().err
     assert "unknown run 'counting'" in typed("--run", "counting", query, code=2)
 
 
