@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 import pipeline
-from jobs.commands.output import print_json, print_table, wants_colour, write_batches
+from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
 from jobs.commands.runs import resolve_run
 from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.queries.lake import Lake
@@ -24,7 +24,7 @@ def sql(options: argparse.Namespace) -> None:
     """A query, a file, or a shipped question."""
     if options.questions:
         rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in questions().values()]
-        print_table(pa.Table.from_pylist(rows))
+        print_folded(pa.Table.from_pylist(rows))
         return
     if bool(options.query) == bool(options.file):
         raise UsageError('give one query: unrolled sql "select …", or -f FILE; --questions lists the shipped ones')

@@ -213,6 +213,21 @@ def test_audit_tells_what_holds_and_what_does_not(typed: Typed, tmp_path: Path) 
     assert "type the command that began it, with --replace dump to make it again" in error
 
 
+def test_tables_of_sentences_are_as_wide_as_the_terminal(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (80, 133):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for words in (["sql", "--questions"], ["audit", "tiny", "--model", "lstm-1x5-seed0"]):
+            lines = typed(*words).splitlines()
+            assert columns - 20 < max(map(len, lines)) <= columns
+
+
+def test_a_plan_is_printed_in_lines(typed: Typed) -> None:
+    lines = typed("sql", "explain select count(*) from steps").splitlines()
+    assert len(lines) > 10
+    assert lines[0].startswith("┌")
+    assert json.loads(typed("sql", "explain from steps", "--format", "json"))[0]["explain_key"] == "physical_plan"
+
+
 def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:
     query = "select sum(2) as whole, [1, 2] as list, 'nan'::float as nothing, date '2026-01-02' as day"
     told = {"whole": 2, "list": [1, 2], "nothing": None, "day": "2026-01-02"}

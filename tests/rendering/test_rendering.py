@@ -58,6 +58,19 @@ def test_a_table_is_aligned() -> None:
     assert format_table(table.slice(0, 0)).splitlines()[0] == "name  n  value"
 
 
+def test_a_table_of_sentences_fits_its_room() -> None:
+    table = pa.table(
+        {"name": ["one", "a_name_of_some_length"], "says": ["a b " * 20, "x" * 50], "n": [1, 12345678]}
+    )
+    lines = format_table(table, room=60).splitlines()
+    assert max(map(len, lines)) == 60
+    assert lines[0].split() == ["name", "says", "n"]
+    assert lines[2] == f"{'one':21}  {'a b ' * 6}a b  {1:8}"
+    assert "".join(format_table(table.slice(1), room=60).split()).count("x") == 50
+    assert format_table(table, room=500) == format_table(table)
+    assert max(map(len, format_table(table, room=5).splitlines())) == 12 + 12 + 8 + 4, "as narrow as it gets"
+
+
 @pytest.mark.parametrize("sized", [True, False])
 @pytest.mark.parametrize("asked", [True, False])
 def test_an_answer_is_drawn(sized: bool, asked: bool) -> None:
