@@ -185,6 +185,30 @@ def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, last:
     return Division(splits, taken)
 
 
+def fitted(
+    survey: Survey, settings: TextSettings, corpus: CorpusSettings, last: str = "train"
+) -> tuple[CorpusSettings, Division]:
+    """The sizes of a text's splits, and its division; those that are only defaults shrink where it is short.
+
+    Valid and probe then take a tenth at most, half of it where the documents cannot be divided so, and so on;
+    train takes what they leave. Raises UsageError as `divide` does.
+    """
+    free = set(SPLITS) - corpus.model_fields_set
+    share = int(windows_of(survey.characters, settings.window).sum()) // 10
+    trains = (corpus.train, 0) if "train" in free else (corpus.train,)
+
+    while True:
+        small = {split: max(1, min(getattr(corpus, split), share)) for split in free - {"train"}}
+        for train in trains:
+            sizes = corpus.model_copy(update={**small, "train": train})
+            try:
+                return sizes, divide(survey, settings, sizes, last)
+            except UsageError:
+                if train == trains[-1] and (share < 2 or not small):
+                    raise
+        share //= 2
+
+
 def _too_few(survey: Survey, settings: TextSettings, windows: int, corpus: CorpusSettings, split: str) -> str:
     if not windows:
         left = "".join(f", {count} {reason}" for reason, count in survey.left_out.items())
