@@ -282,7 +282,13 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     show.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
     show.add_argument("--limit", type=_whole(1), default=8, metavar="N", help="how many different texts (8)")
-    show.add_argument("--picture", metavar="FILE.png", help="draw a picture instead, of at most 5,000 characters")
+    show.add_argument(
+        "--picture",
+        metavar="FILE.png",
+        nargs="?",
+        const="",
+        help="draw a picture instead, of at most 5,000 characters, to a file (to the run's folder)",
+    )
     show.add_argument("--json", action="store_true", help="as JSON")
 
 

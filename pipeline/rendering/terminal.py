@@ -11,10 +11,10 @@ from schemas.signals import GATES
 
 RGB = tuple[int, int, int]
 Line = Sequence[tuple[str, float]]  # characters, each with its value
-# Blue - white - orange: told apart with any of the common kinds of colour blindness.
-NEGATIVE: RGB = (33, 102, 172)
+# Red - white - blue, as in "Exploring LSTMs": told apart with any of the common kinds of colour blindness.
+NEGATIVE: RGB = (178, 24, 43)
 MIDDLE: RGB = (247, 247, 247)
-POSITIVE: RGB = (230, 97, 1)
+POSITIVE: RGB = (33, 102, 172)
 # Characters that steer a terminal, as signs that stand for them; those above ASCII have none.
 VISIBLE = {chr(code): chr(0x2400 + code) for code in range(32)} | {chr(code): "\ufffd" for code in range(127, 160)}
 VISIBLE |= {"\n": "⏎", "\t": "→"}
@@ -29,12 +29,14 @@ class Scale(NamedTuple):
     high: float
 
 
-def scale_of(signal: str, values: Sequence[float]) -> Scale:
-    """0..1 for a gate, else symmetric about 0 and as wide as the values."""
+UNIT = Scale(-1.0, 1.0)
+
+
+def scale_of(signal: str, widest: float) -> Scale:
+    """0..1 for a gate, else symmetric about 0, up to the largest absolute value."""
     if signal in GATES:
         return Scale(0.0, 1.0)
-    widest = max((abs(value) for value in values), default=0.0) or 1.0
-    return Scale(-widest, widest)
+    return Scale(-widest or -1.0, widest or 1.0)
 
 
 def legend(scale: Scale, *, colour: bool) -> str:
@@ -46,7 +48,7 @@ def legend(scale: Scale, *, colour: bool) -> str:
 
 
 def colour_of(value: float, scale: Scale) -> RGB:
-    """The colour of a value: from white to orange for a gate, from blue over white to orange else."""
+    """The colour of a value: from white to blue for a gate, from red over white to blue else."""
     share = (value - scale.low) / (scale.high - scale.low)
     signed = share if scale.low == 0 else 2 * share - 1
     end = POSITIVE if signed >= 0 else NEGATIVE
