@@ -138,5 +138,5 @@ def test_three_documents_are_enough(lengths: list[int]) -> None:
 
 @pytest.mark.parametrize("lengths", [[10_000], [5_000, 5_000], []])
 def test_fewer_are_told_as_too_few(lengths: list[int]) -> None:
-    with pytest.raises(UsageError, match=r"too few, for no document lies in two splits|the corpus is empty"):
+    with pytest.raises(UsageError, match=r"splits need 3, for no document lies in two|the corpus is empty"):
         sizes_of(lengths)
