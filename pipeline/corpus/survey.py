@@ -221,8 +221,8 @@ def _too_few(
     if len(survey) < needed:
         documents = f"{len(survey)} document{'s' if len(survey) > 1 else ''}"
         return (
-            f"the corpus holds {windows} sequences in {documents}, and {needed} splits need {needed}, for no document "
-            'lies in two: give more files, or read lines with task.documents = "line"'
+            f"the corpus holds {windows} sequences in {documents}, and {needed} splits need {needed}, for no "
+            'document lies in two: give more files, or read lines with task.documents = "line"'
         )
     wanted = corpus.train + corpus.valid + corpus.probe
     return (

@@ -45,7 +45,8 @@ def draw_answer(
     """
     figure = Figure(figsize=(11, 6.5), layout="constrained", dpi=120)
     figure.suptitle(title, fontweight="bold")
-    grid = figure.add_gridspec(2, max(2, len(curves) + 1), height_ratios=(1.1, 1))
+    has_course = bool(sizes or learning)  # a network that was trained elsewhere has none
+    grid = figure.add_gridspec(2, max(1, len(curves) + has_course), height_ratios=(1.1, 1))
     top, columns = grid[0, :], grid.ncols
 
     if best:
@@ -59,11 +60,12 @@ def draw_answer(
                 axes.set(ylim=(-0.03, 1.03))
             axes.grid(alpha=0.3)
 
-    last = figure.add_subplot(grid[1, columns - 1] if best else grid[:, :])
-    if sizes:
-        _draw_lines(last, sizes, "size", "share", "share of sequences right, by size")
-    else:
-        _draw_lines(last, learning, "train_step", "bits_per_char", "bits per character, while training")
+    if has_course:
+        last = figure.add_subplot(grid[1, columns - 1] if best else grid[:, :])
+        if sizes:
+            _draw_lines(last, sizes, "size", "share", "share of sequences right, by size")
+        else:
+            _draw_lines(last, learning, "train_step", "bits_per_char", "bits per character, while training")
 
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
