@@ -104,6 +104,7 @@ def make_parser() -> Parser:
 
     _add_runs(commands, common)
     _add_questions(commands, common)
+    _add_show(commands, common)
     _add_write(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
@@ -274,6 +275,8 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
 
+
+def _add_show(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     show = commands.add_parser("show", parents=[common], help="text coloured by a neuron's signal")
     show.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     show.add_argument("model", metavar="MODEL", help="e.g. lstm-1x10-seed0")
