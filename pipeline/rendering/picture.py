@@ -53,12 +53,7 @@ def draw_answer(
         _draw_texts(figure.add_subplot(top), best, texts, scale)
         for column, (hypothesis, rows) in enumerate(curves.items()):
             axes = figure.add_subplot(grid[1, column])
-            (_draw_bars if hypothesis in yes_no else _draw_curve)(axes, rows)
-            axes.set_title(f"{best['signal']} by {hypothesis} (mean, 5-95 %)", fontsize=10)
-            axes.set(xlabel=hypothesis)
-            if best["signal"] in GATES:
-                axes.set(ylim=(-0.03, 1.03))
-            axes.grid(alpha=0.3)
+            _draw_hypothesis(axes, str(best["signal"]), hypothesis, rows, yes_no=hypothesis in yes_no)
 
     if has_course:
         last = figure.add_subplot(grid[1, columns - 1] if best else grid[:, :])
@@ -81,6 +76,15 @@ def _draw_texts(axes: Axes, best: Mapping[str, Any], texts: Rows, scale: Scale) 
     paint(axes, lines, scale, max([24, *map(len, lines)]), fontsize=10)
     axes.set(yticks=[], xlabel="character")
     draw_scale(axes, scale, location="right")
+
+
+def _draw_hypothesis(axes: Axes, signal: str, hypothesis: str, rows: Rows, *, yes_no: bool) -> None:
+    (_draw_bars if yes_no else _draw_curve)(axes, rows)
+    axes.set_title(f"{signal} by {hypothesis} (mean, 5-95 %)", fontsize=10)
+    axes.set(xlabel=hypothesis)
+    if signal in GATES:
+        axes.set(ylim=(-0.03, 1.03))
+    axes.grid(alpha=0.3)
 
 
 def _draw_bars(axes: Axes, rows: Rows) -> None:
