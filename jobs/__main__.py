@@ -7,6 +7,7 @@ import sys
 import warnings
 from typing import TextIO
 
+from jobs import unrolled  # noqa: F401  # our own packages, whatever files of their names lie in this folder
 from jobs.commands.parser import make_parser
 from jobs.process import interruption
 from schemas.stages import STAGES

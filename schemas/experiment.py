@@ -30,8 +30,9 @@ class CorpusSettings(Settings):
     """How many sequences, and from which seed.
 
     Splits follow one another: train, valid, probe. Each document of a text belongs to a single split, chosen by
-    the seed. With a [network], train and valid are 0 unless set, and probe is 0 for text, which means every
-    sequence in the files.
+    the seed. A text that is too short for these defaults has smaller splits: valid and probe take a tenth or less,
+    train all that remains; what is set is held to. With a [network], train and valid are 0 unless set, and probe
+    is 0 for text, which means every sequence in the files.
     """
 
     seed: int = Field(0, ge=0, description="seed for the sequences")

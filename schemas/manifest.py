@@ -94,6 +94,6 @@ class RunRecord(_Noun):
         if not isinstance(network, dict) or network.get("weights") != "live":
             return f"type the command that began it{', with' if flags else ''} {' '.join(flags)}".rstrip()
         if not flags:
-            return "dump the module again in Python"
+            return "dump it again, in Python or by `unrolled write … --dump`"
         gone = command("runs", "rm", self.run, "--yes", root=root)
-        return f"type `{gone}` and dump the module again in Python"
+        return f"type `{gone}` and dump it again, in Python or by `unrolled write … --dump`,"

@@ -3,8 +3,10 @@
 import inspect
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -85,6 +87,19 @@ of the table, the run is refused; where some are in a language that is not read 
 """
 
 
+MINIMAL = """
+The smallest experiment on texts of your own; all else has a default, and a text too short for the default sizes of
+the splits gets smaller ones:
+
+```toml
+name = "mine"
+
+[task]
+name = "text"
+files = ["texts"]    # a folder, files, globs or archives, relative to this file
+```"""
+
+
 def pages() -> dict[str, str]:
     """The text of every generated page, by path."""
     return {
@@ -161,10 +176,11 @@ def _settings() -> Iterator[str]:
     yield f"# Settings of an experiment\n\n{NOTE.format(source)}\n"
     yield "Settings are given in the TOML file, or on the command line as `--set section.key=value`."
     sections = {name: section_of(field) for name, field in Experiment.model_fields.items() if name != "task"}
+    yield MINIMAL
     yield "\n## At the top\n"
-    yield "| key | default | meaning |\n|---|---|---|"
-    yield "| `name` | required | the experiment's name: lower-case letters, digits, - and _ |"
-    yield f'| `revision` | `""` | {Experiment.model_fields["revision"].description} |'
+    yield "| key | default | allowed | meaning |\n|---|---|---|---|"
+    yield "| `name` | required | text | the experiment's name: lower-case letters, digits, - and _ |"
+    yield f'| `revision` | `""` | text | {Experiment.model_fields["revision"].description} |'
     for name, task in TASK_SETTINGS.items():
         yield from _section(f'[task] name = "{name}"', task)
     for name, settings in sections.items():
@@ -174,12 +190,27 @@ def _settings() -> Iterator[str]:
 
 def _section(title: str, settings: type[BaseModel]) -> Iterator[str]:
     yield f"\n## {title}\n\n{inspect.getdoc(settings)}\n"
-    yield "| key | default | meaning |\n|---|---|---|"
+    yield "| key | default | allowed | meaning |\n|---|---|---|---|"
+    schema = settings.model_json_schema()["properties"]
     for key, field in settings.model_fields.items():
         if title.startswith("[task]") and key == "name":
             continue
         default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
-        yield f"| `{key}` | {default} | {field.description or ''} |"
+        yield f"| `{key}` | {default} | {_allowed(schema[key])} | {field.description or ''} |"
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """The values that a field takes, by its JSON schema."""
+    if "anyOf" in schema:
+        return " or ".join(_allowed(form) for form in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{json.dumps(value)}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return re.sub(r"(text|number)\b", r"\1s", f"a list of {_allowed(schema['items'])}", count=1)
+    kind = {"string": "text", "integer": "whole number", "boolean": "`true`, `false`"}.get(schema.get("type", ""))
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤"}
+    bounds = [f"{sign} {schema[bound]:g}" for bound, sign in signs.items() if bound in schema]
+    return " ".join([kind or str(schema.get("type", "tables")), " and ".join(bounds)]).strip()
 
 
 def _cli() -> Iterator[str]:

@@ -229,7 +229,7 @@ def test_the_python_of_the_capture_page_runs(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_the_demo_finds_a_neuron_that_counts(demo_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell = Shell(demo_folder, capsys)
-    assert len(list(demo_folder.glob("lake-counting-*.png"))) == 1
+    assert len(list(demo_folder.glob("lake/_meta/run=counting-*/answer.png"))) == 1
     counting = []
     for hypothesis, least in (("count_a", 0.97), ("remaining_b", 0.9)):
         asked = f"unrolled top counting --hypothesis {hypothesis} --signal cell_state --limit 200 --json"

@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 import pipeline
+from jobs.commands.neuron import neuron_scale
 from jobs.commands.output import wants_colour
 from jobs.run.context import Run
+from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.queries.lake import Lake
-from pipeline.rendering.terminal import coloured_text, format_table, legend, scale_of
-from pipeline.storage.folder import Folder
+from pipeline.rendering.terminal import UNIT, Scale, coloured_text, format_table, legend
 from schemas.command import command
 from schemas.errors import StorageError
 
@@ -76,7 +77,7 @@ def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None,
 
     texts = _texts(lake, run.id, best, first)
     colour = wants_colour()
-    scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
+    scale = _scale(lake, run.id, best)
     print(f"  {legend(scale, colour=colour)}\n")
     for row in texts:
         print(_indented(coloured_text(row["chars"], row["values"], scale, colour=colour)))
@@ -108,10 +109,11 @@ def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
 
 
 def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], wanted: list[str]) -> str:
-    """Draw the answer beside the lake; give where."""
+    """Draw the answer into the run's folder; give where."""
     from pipeline.rendering.picture import draw_answer
 
     curves: dict[str, list[Row]] = {}
+    scale = _scale(lake, run.id, best) if best else UNIT
     if best:
         place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
         curves = {h: lake.ask("signal_by_value", run=run.id, **place, hypothesis=h).to_pylist() for h in wanted}
@@ -125,18 +127,24 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
         {"run": run.id},
     ).to_pylist()
 
-    picture = draw_answer(run.id, best, texts, curves, sizes, learning)
-
-    if run.folder.is_local:
-        parent, _, name = run.root.rpartition("/")
-        beside, path = Folder(parent or "/"), f"{name}-{run.id}.png"
-    else:  # a bucket has nothing beside it
-        beside, path = run.folder, f"_meta/run={run.id}/answer.png"
+    yes_no = [name for name in curves if _is_yes_no(run, name)]
+    picture = draw_answer(run.id, best, texts, curves, sizes, learning, scale=scale, yes_no=yes_no)
+    path = f"_meta/run={run.id}/answer.png"
     try:
-        beside.replace(path, picture)
+        run.folder.replace(path, picture)
     except StorageError as error:
         return f"none, {error}"
-    return beside.address(path)
+    return run.folder.address(path)
+
+
+def _is_yes_no(run: Run, hypothesis: str) -> bool:
+    own = run.experiment.score.definition(hypothesis)
+    return own.yes_no if own else find_hypothesis(hypothesis).yes_no
+
+
+def _scale(lake: Lake, run: str, best: Row) -> Scale:
+    place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
+    return neuron_scale(lake, run, place, best["signal"])[1]
 
 
 def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:

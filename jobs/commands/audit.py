@@ -1,11 +1,12 @@
 """`unrolled audit`: do the stored rows obey the cells' own equations?"""
 
 import argparse
+import textwrap
 
 import pyarrow as pa
 
 import pipeline
-from jobs.commands.output import print_json, print_table
+from jobs.commands.output import print_folded, print_json, terminal_width
 from jobs.process.progress import Progress
 from pipeline.queries.audit.check import PUBLISHED
 from pipeline.queries.audit.dumps import find_dumps
@@ -29,9 +30,21 @@ def audit(options: argparse.Namespace) -> None:
             done = share * rows
 
         lines = lake.audit(run, options.model, options.checkpoint, tell)
-    (print_json if options.json else print_table)(lines)
+    (print_json if options.json else _print)(lines)
     _raise_violations(lake, run, lines)
     _raise_unchecked(run, lines)
+
+
+def _print(lines: pa.Table) -> None:
+    """For people: figures of three digits, and each note on lines of its own; --json has all of it."""
+    shown = lines.select(["invariant", "says", "rows_checked", "violations", "unchecked"])
+    for name in ("largest", "tolerance"):
+        figures = ["" if value is None else f"{value:.3g}" for value in lines[name].to_pylist()]
+        shown = shown.append_column(name, pa.array(figures))
+    print_folded(shown)
+    for line in lines.to_pylist():
+        if line["note"]:
+            print(textwrap.fill(f"{line['invariant']}: {line['note']}", terminal_width(), break_long_words=False))
 
 
 def _raise_violations(lake: Lake, run: str, lines: pa.Table) -> None:

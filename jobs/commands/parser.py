@@ -106,6 +106,7 @@ def make_parser() -> Parser:
 
     _add_runs(commands, common)
     _add_questions(commands, common)
+    _add_show(commands, common)
     _add_write(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
@@ -289,6 +290,8 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
 
+
+def _add_show(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     show = commands.add_parser("show", parents=[common], help="text coloured by a neuron's signal")
     show.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     show.add_argument("model", metavar="MODEL", help="e.g. lstm-1x10-seed0")
@@ -297,7 +300,13 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     show.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
     show.add_argument("--limit", type=_whole(1), default=8, metavar="N", help="how many different texts (8)")
-    show.add_argument("--picture", metavar="FILE.png", help="draw a picture instead, of at most 5,000 characters")
+    show.add_argument(
+        "--picture",
+        metavar="FILE.png",
+        nargs="?",
+        const="",
+        help="draw a picture instead, of at most 5,000 characters, to a file (to the run's folder)",
+    )
     show.add_argument("--json", action="store_true", help="as JSON")
 
 

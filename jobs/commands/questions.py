@@ -8,10 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 
 import pipeline
-from jobs.commands.output import print_json, print_table, wants_colour, write_batches
+from jobs.commands.neuron import neuron_scale
+from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import Question, parse_question, questions
-from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend, scale_of
+from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend
 from schemas.errors import UsageError, unknown
 from schemas.signals import CELL_SIGNALS
 
@@ -22,7 +23,7 @@ def sql(options: argparse.Namespace) -> None:
     """A query, a file, or a shipped question."""
     if options.questions:
         rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in questions().values()]
-        print_table(pa.Table.from_pylist(rows))
+        print_folded(pa.Table.from_pylist(rows))
         return
     if bool(options.query) == bool(options.file):
         raise UsageError('give one query: unrolled sql "select …", or -f FILE; --questions lists the shipped ones')
@@ -67,8 +68,7 @@ def show(options: argparse.Namespace) -> None:
     lake = pipeline.open(options.root)
     run = lake.find_run(options.run)
     lake.catalog.require(run, "dump")
-    if options.picture and options.json:
-        raise UsageError("--picture draws and --json prints: give one of them")
+    _check_picture(options)
 
     layer, neuron = _place(options.neuron)
     signal = options.signal or _usual_signal(lake, run, options.model)
@@ -88,12 +88,15 @@ def show(options: argparse.Namespace) -> None:
         print_json(table)
         return
     assert signal  # of a model that is there
-    scale = scale_of(signal, [value for values in table["values"].to_pylist() for value in values])
+    place = {"model": options.model, "layer": layer, "neuron": neuron, "checkpoint": options.checkpoint}
+    checkpoint, scale = neuron_scale(lake, run, place, signal)
 
     title = f"{options.model} {options.neuron} {signal}"
-    if options.picture:
+    if options.picture is not None:
         texts = [by_character(row["chars"], row["values"]) for row in table.to_pylist()]
-        _save_picture(title, texts, scale, options)
+        name = f"{options.model}-L{layer}N{neuron}-{signal}-{checkpoint}.png"
+        picture = _draw(f"{run}\n{title}, checkpoint {checkpoint}", texts, scale)
+        print(_save(picture, options.picture, lake, f"_meta/run={run}/pictures/{name}"))
         return
 
     colour = wants_colour()
@@ -103,10 +106,31 @@ def show(options: argparse.Namespace) -> None:
         print(coloured_text(row["chars"], row["values"], scale, colour=colour))
 
 
-def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse.Namespace) -> None:
+def _check_picture(options: argparse.Namespace) -> None:
+    """Raise UsageError for what cannot be drawn, or not be written under that name."""
+    if options.picture is not None and options.json:
+        raise UsageError("--picture draws and --json prints: give one of them")
+    path = Path(options.picture or "a.png")
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--picture draws a PNG: name it {path.with_suffix('.png')}, not {path}")
+
+
+def _save(picture: bytes, asked: str, lake: Lake, otherwise: str) -> str:
+    """Where it is: the file that was asked for, else in the run's folder."""
+    if not asked:
+        lake.folder.replace(otherwise, picture)
+        return lake.folder.address(otherwise)
+    try:
+        Path(asked).write_bytes(picture)
+    except OSError as error:
+        raise UsageError(f"cannot write {asked}: {error.strerror}") from None
+    return asked
+
+
+def _draw(title: str, texts: list[Line], scale: Scale) -> bytes:
     from pipeline.rendering.passage import draw_passages  # matplotlib's import takes a second
 
-    path, whole = Path(options.picture), sum(map(len, texts))
+    whole = sum(map(len, texts))
     kept, room = [], MOST_DRAWN
     for text in texts:
         kept.append(text[:room])
@@ -115,11 +139,7 @@ def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse
     if whole > MOST_DRAWN:
         note = f"drawn: the first {MOST_DRAWN:,} of {whole:,} characters; --limit 1 draws one text"
         print(note, file=sys.stderr)
-    try:
-        path.write_bytes(draw_passages(title, [text for text in kept if text], scale))
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    print(path)
+    return draw_passages(title, [text for text in kept if text], scale)
 
 
 def _usual_signal(lake: Lake, run: str, model: str) -> str | None:

@@ -19,7 +19,7 @@ from pipeline.annotation.lexing import language_of
 from pipeline.corpus.cleaning import UNKNOWN, cleaned
 from pipeline.corpus.pieces import CHANGED, Shard, TextPiece, plan_pieces, steps_of, text_shards
 from pipeline.corpus.rows import split_range
-from pipeline.corpus.survey import Division, Survey, Surveyor, alphabet, divide
+from pipeline.corpus.survey import Division, Survey, Surveyor, alphabet, divide, fitted
 from pipeline.storage.sources import find_sources, read_documents
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.corpus import SPLITS, Document
@@ -69,10 +69,10 @@ class TextSource:
         survey = self.survey()
         if vocabulary is None and len(survey):
             alphabet(survey, self.settings)
-        division = self.division()
+        corpus, division = fitted(survey, self.settings, self.corpus, self.last_split)
         if vocabulary:
             check_readable(self.settings, survey, division, vocabulary)
-        return self.corpus.model_copy(update={split: division.size(split) for split in SPLITS})
+        return corpus.model_copy(update={split: division.size(split) for split in SPLITS})
 
     def sized(self, corpus: CorpusSettings) -> "TextSource":
         """The same text with those sizes."""

@@ -90,7 +90,8 @@ class Catalog:
             asks = _ASKS.get(stage)
             if asks and typed.command == "run" and typed.words:
                 return f", for its experiment asks for none: type `{typed.again(self.root, '--set', asks)}`"
-            return ", for its experiment asks for none" + (f": set {asks}" if asks else "")
+            how = f": set {asks} in an experiment with its [network] (docs/other-networks.md)" if asks else ""
+            return f", for its experiment asks for none{how}"
         if typed.command == "dump" and stage not in ("generate", "train", "dump"):  # that is as far as flags go
             return " yet: go on with an experiment that has its [network] (docs/other-networks.md)"
         return f" yet: to go on, {record.again(self.root)}"

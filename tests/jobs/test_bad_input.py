@@ -52,7 +52,7 @@ BAD: list[tuple[list[str], str]] = [
     (["run", "{tmp}/latin.toml"], 'latin.txt is not UTF-8 (byte 3): set task.not_utf8 = "replace" or "skip"'),
     (
         ["run", "{tmp}/few.toml"],
-        "holds 4 sequences in 1 documents, and train + valid + probe ask for 22000",
+        "holds 4 sequences in 1 document, and 3 splits need 3, for no document lies in two: give more files, or",
     ),
     (["run", "counting", "--root", "{tmp}/broken.toml/lake"], "cannot be written: Not a directory"),
     (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 4"),

@@ -64,7 +64,7 @@ def test_run_says_that_there_is_nothing_to_do_and_answers_again(typed: Typed, to
     assert "\033[" not in out, "no colour when this is no terminal"
     picture = Path(out.split("Picture: ")[1].splitlines()[0])
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.parent == Path(tiny_lake.root).parent
+    assert picture == Path(tiny_lake.root, f"_meta/run={tiny_lake.id}/answer.png")
     commands = [line.strip() for line in out.split("Type next:")[1].splitlines() if line.strip()]
     assert len(commands) == 3
     for command in commands:
@@ -183,6 +183,33 @@ def test_show_prints_texts(typed: Typed) -> None:
     assert len({row["text"] for row in rows}) == len(rows) == 4
 
 
+def test_a_picture_is_a_png_in_the_runs_folder_unless_a_file_is_named(typed: Typed, tmp_path: Path) -> None:
+    place = "show", "tiny", "lstm-1x5-seed0", "L0/N4"
+    for wrong in ("foo.txt", "foo", "foo.pdf"):
+        typed(*place, "--picture", str(tmp_path / wrong), code=2)
+        assert f"name it {tmp_path}/foo.png, not {tmp_path}/{wrong}" in typed.err
+    typed(*place, "--picture", "--json", code=2)
+    assert not list(tmp_path.iterdir())
+    lake = tmp_path / "lake"
+    copytree(typed.root, lake)
+    path = Path(typed(*place, "--signal", "input_gate", "--picture", root=str(lake)).strip())
+    assert path.parent.parent == next(lake.glob("_meta/run=*"))
+    assert path.name == "lstm-1x5-seed0-L0N4-input_gate-12.png"
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert typed("audit", "tiny", "--model", "lstm-1x5-seed0", root=str(lake))
+    assert typed("gc", "--dry-run", root=str(lake)) == ""
+
+
+def test_every_picture_of_a_neuron_has_one_scale(typed: Typed, tiny_lake: Run) -> None:
+    query = (
+        "select max(abs(cell_state)) as widest from activations "
+        "where model = 'lstm-1x5-seed0' and neuron = 4 and checkpoint = 12"
+    )
+    (row,) = json.loads(typed("sql", query, "--format", "json"))
+    scales = {typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--limit", n).splitlines()[0] for n in ("1", "3")}
+    assert scales == {f"lstm-1x5-seed0 L0/N4 cell_state: 0 is {-row['widest']:.3g}, 9 is {row['widest']:.3g}"}
+
+
 def test_show_begins_where_it_was_asked_to_or_says_that_it_cannot(typed: Typed, tiny_lake: Run) -> None:
     place = "tiny", "lstm-1x5-seed0", "L0/N4", "--limit", "1"
     assert "sequence 150\n" in typed("show", *place, "--sequence", "150")
@@ -235,6 +262,21 @@ def test_audit_tells_what_holds_and_what_does_not(typed: Typed, tmp_path: Path) 
     assert "digests (1), " in error
     assert f"{shard.name} has changed" in error
     assert "type the command that began it, with --replace dump to make it again" in error
+
+
+def test_tables_of_sentences_are_as_wide_as_the_terminal(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (80, 133):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for words in (["sql", "--questions"], ["audit", "tiny", "--model", "lstm-1x5-seed0"]):
+            lines = typed(*words).splitlines()
+            assert columns - 20 < max(map(len, lines)) <= columns
+
+
+def test_a_plan_is_printed_in_lines(typed: Typed) -> None:
+    lines = typed("sql", "explain select count(*) from steps").splitlines()
+    assert len(lines) > 10
+    assert lines[0].startswith("┌")
+    assert json.loads(typed("sql", "explain from steps", "--format", "json"))[0]["explain_key"] == "physical_plan"
 
 
 def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:

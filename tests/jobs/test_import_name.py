@@ -55,5 +55,17 @@ def test_a_file_of_the_same_name_that_came_first_is_named(shadow: str, tmp_path:
     assert told.endswith("was imported under that name: give it another name")
 
 
+def test_the_command_line_works_beside_such_files(tmp_path: Path) -> None:
+    for name in ("pipeline", "schemas"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('theirs')\n")
+    done = run_python(
+        "import runpy, sys\nsys.argv[1:] = ['runs']\nrunpy.run_module('jobs', run_name='__main__')", tmp_path
+    )
+    assert done.stderr.startswith("unrolled: there is no lake at ./lake: make one with `unrolled run counting"), (
+        done
+    )
+    assert done.returncode == 2
+
+
 def test_it_is_installed_beside_the_packages() -> None:
     assert set((distribution("unrolled").read_text("top_level.txt") or "").split()) >= {"unrolled", *NAMES}

@@ -60,7 +60,7 @@ def test_what_began_a_run_is_typed_where_it_was_typed() -> None:
 
 def test_a_run_that_began_in_python_is_not_said_to_have_a_command() -> None:
     live = RunRecord(run="network-1", experiment={"network": {"weights": "live"}}, inputs=None)
-    assert live.again("/l") == "dump the module again in Python"
+    assert live.again("/l") == "dump it again, in Python or by `unrolled write … --dump`"
     assert "`unrolled runs rm network-1 --yes --root /l` and dump" in live.again("/l", "--replace", "dump")
 
 
