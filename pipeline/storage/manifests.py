@@ -95,10 +95,12 @@ def unseal_at(kind: type[Document], folder: Folder, path: str, data: bytes) -> D
     """
     _, run, *below = path.split("/")
     again = f"type --replace {below[0]} to make it again" if len(below) > 1 else "run the run's command again"
-    cure = f"{run.removeprefix('run=')}: {again}"
-    document = unseal(kind, data, folder.address(path), cure)
+    document = unseal(kind, data, folder.address(path), f"{run.removeprefix('run=')}: {again}")
     if not _is_at_home(document, run, below):
-        raise StorageError(f"{folder.address(path)} is of another run, unit or piece: {cure}")
+        raise StorageError(
+            f"{folder.address(path)} is of another run, unit or piece: remove that file alone, and type the run's "
+            "command again"
+        )
     return document
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from jobs.__main__ import main
 from jobs.run.context import Run
+from schemas import FORMAT_VERSION
 from tests.conftest import tree
 
 BAD: list[tuple[list[str], str]] = [
@@ -55,8 +56,8 @@ BAD: list[tuple[list[str], str]] = [
         "holds 4 sequences in 1 document, and 3 splits need 3, for no document lies in two: give more files, or",
     ),
     (["run", "counting", "--root", "{tmp}/broken.toml/lake"], "cannot be written: Not a directory"),
-    (["run", "counting", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 4"),
-    (["sql", "select 1", "--root", "{tmp}/other"], "has format version 99, this unrolled reads 4"),
+    (["run", "counting", "--root", "{tmp}/other"], f"has format version 99, this unrolled reads {FORMAT_VERSION}"),
+    (["sql", "select 1", "--root", "{tmp}/other"], f"has format version 99, this unrolled reads {FORMAT_VERSION}"),
     (["sql", "select 1", "--root", "{tmp}/nothing"], "there is no lake at"),
     (["sql", "select * from nowhere"], "Catalog Error: Table with name nowhere does not exist!"),
     (["sql", "copy models to '{tmp}/x.csv'"], "only SELECT is allowed, not COPY"),
