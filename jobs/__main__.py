@@ -4,7 +4,10 @@ import argparse
 import io
 import os
 import sys
+import warnings
+from typing import TextIO
 
+from jobs import unrolled  # noqa: F401  # our own packages, whatever files of their names lie in this folder
 from jobs.commands.parser import make_parser
 from jobs.process import interruption
 from schemas.stages import STAGES
@@ -13,14 +16,15 @@ from schemas.stages import STAGES
 def main(arguments: list[str] | None = None) -> int:
     """Do what was typed; give the exit code.
 
-    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed or stored rows are wrong, 4 another driver works on
-    the run, 5 storage or what `unrolled doctor` found, 130 and 143 signals, which end the process.
+    0 ok, 1 a bug, 2 usage or settings, 3 some pieces failed, or stored rows are wrong or cannot be checked, 4
+    another driver works on the run, 5 storage or what `unrolled doctor` found, 130 and 143 signals, which end
+    the process.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal gets é as \xe9
             stream.reconfigure(errors="backslashreplace")
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options = parser.options_of(arguments)
     if options.version:
         from importlib.metadata import version
 
@@ -49,7 +53,9 @@ def _do(options: argparse.Namespace) -> int:
 
     hide_secrets_in_logs()
     try:
-        _command(options.command, getattr(options, "action", ""))(options)
+        with warnings.catch_warnings():
+            _show_incomplete()
+            _command(options.command, getattr(options, "action", ""))(options)
         sys.stdout.flush()
         interruption.check()
     except BrokenPipeError:
@@ -61,6 +67,31 @@ def _do(options: argparse.Namespace) -> int:
         _tell(error, told, debug=options.debug)
         return error.exit_code if isinstance(error, UnrolledError) else 1
     return 0
+
+
+def _show_incomplete() -> None:
+    """Let what is said of incomplete runs be a line on stderr, once a command, without the place in our code."""
+    from schemas.errors import IncompleteWarning
+
+    show, told = warnings.showwarning, set()
+
+    def shown(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        """A line for what is ours, anything else as before."""
+        if not issubclass(category, IncompleteWarning):
+            show(message, category, filename, lineno, file, line)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"unrolled: {message}", file=sys.stderr)
+
+    warnings.showwarning = shown
+    warnings.simplefilter("always", IncompleteWarning)
 
 
 def _tell(error: Exception, words: str, *, debug: bool) -> None:

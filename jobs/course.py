@@ -15,11 +15,12 @@ from torch import nn
 from jobs.driver.stage import Piece
 from jobs.run.reading import checkpoint_paths, read_sequences, read_vocabulary
 from jobs.runners.base import DeviceLost
-from pipeline.models.checkpoint import bytes_to_tensors, tensors_to_bytes, write_checkpoint
+from pipeline.models.checkpoint import WEIGHTS, bytes_to_tensors, tensors_to_bytes, write_checkpoint
 from pipeline.models.recurrent_lm import make_model
 from pipeline.storage.manifests import unit_folder
 from pipeline.storage.sealed import seal_state, unseal_state
-from pipeline.storage.shards import commit, describe, describe_whole, write_shard
+from pipeline.storage.shards import adopt, commit, describe_whole, write_shard
+from pipeline.storage.whole import weights_with_digest
 from pipeline.training.evaluate import Evaluation, evaluate
 from pipeline.training.patience import Patience
 from pipeline.training.share import ALONE, Share, told_by_first
@@ -173,8 +174,8 @@ class _Course:
             path = METRICS.shard_path({"run": run.id, "model": self.spec.name}, index)
             objects.append(describe_whole(folder, path, METRICS.name))
             if is_kept:
-                paths = checkpoint_paths(run, self.spec.name, train_step).values()
-                objects += [describe(folder, path) for path in paths]
+                paths = checkpoint_paths(run, self.spec.name, train_step)
+                objects += [adopt(folder, paths[name], data) for name, data in self._checkpoint_files().items()]
         elif is_kept:
             self.trainer.model.load_state_dict(self.patience.weights)
             objects += self._write_checkpoint(train_step)
@@ -182,8 +183,12 @@ class _Course:
 
     def _write_checkpoint(self, train_step: int) -> list[StoredObject]:
         paths = checkpoint_paths(self._piece.run, self.spec.name, train_step)
-        files = write_checkpoint(self.trainer.model, self._characters)
+        files = self._checkpoint_files()
         return [commit(self._piece.run.folder, paths[name], data) for name, data in files.items()]
+
+    def _checkpoint_files(self) -> dict[str, bytes]:
+        files = write_checkpoint(self.trainer.model, self._characters)
+        return {name: weights_with_digest(data) if name == WEIGHTS else data for name, data in files.items()}
 
     def _save(self) -> None:
         state = {**self.trainer.state(), **self.patience.state()}

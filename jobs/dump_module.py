@@ -1,6 +1,5 @@
 """Dump a live module over batches of tokens, in this process: the Python twin of `unrolled dump --model …`."""
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -14,7 +13,9 @@ from jobs.run.opening import checked_run, whole_root
 from jobs.run.tasks import TaskSource
 from jobs.runners.local import LocalRunner
 from pipeline.annotation.hypotheses import find_hypothesis
-from pipeline.models.network import load_weights, weights_of
+from pipeline.capturing.modules import uncompiled
+from pipeline.models.network import copied
+from pipeline.models.state_dict import load_weights, weights_of
 from pipeline.tasks.tokens import Tokens
 from pipeline.tasks.vocabulary import Vocabulary, vocabulary_of_document
 from schemas.errors import UsageError
@@ -79,7 +80,7 @@ def dump_live(
     if not sequences:
         raise UsageError("the batches hold no sequence: give at least one tensor (batch, steps) of tokens")
 
-    own = copy.deepcopy(module)
+    own = copied(uncompiled(module))
     load_weights(own, weights_of(own), type(module).__name__)
     network = checked_network(own, texts, recurrent)
 

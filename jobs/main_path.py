@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobs.driver.lease import Lease
-from jobs.driver.publish import publish, replace_stage
+from jobs.driver.publish import changed_units, publish, replace_stage
 from jobs.driver.stage import Stage
 from jobs.run.context import Run
 from jobs.run.opening import note_run
@@ -52,8 +52,9 @@ def run_stages(
             note_run(run)  # no sooner: a removal that is waited for would take the note along
         for stage in STAGES:
             if stage.name == replace:
-                stage.units(run)  # raises when what it reads is not there: nothing is taken away before that
-                replace_stage(run, replace, lease.confirm)
+                # It raises when what the stage reads is not there: nothing is taken away before that.
+                changed = changed_units(run, stage)
+                replace_stage(run, replace, lease.confirm, changed)
             if stage.name in only:
                 published += publish(run, stage, runner, lease.check)
     return published

@@ -17,7 +17,7 @@ def capture(module: "nn.Module") -> "Capture":
             float32 or float64, on any device.
 
     Returns:
-        A context manager. After `with pipeline.capture(module) as captured: module(batch)`,
+        A context manager. After `with unrolled.capture(module) as captured: module(batch)`,
         `captured["path.of.lstm"]["forget_gate"]` is a tensor (layers, directions, batch, steps, neurons), batch
         before steps whatever `batch_first` says; the path of the module itself is "". Several calls lie in
         `captured.calls`, one after another. `pipeline.capture(module)(batch)` does it in one expression.
@@ -40,11 +40,18 @@ def open(root: str) -> "Lake":  # noqa: A001  # `pipeline.open(root)` reads as i
 
     Returns:
         A `Lake`: its `.sql("select …")` gives an answer that pandas (`.df()`), Polars (`.pl()`) and Arrow
-        (`.to_arrow_table()`) read.
+        (`.to_arrow_table()`) read, `.ask("top_neurons", …)` answers a shipped question, and `.run("counting")`
+        is one run by itself.
 
     Raises:
         UsageError: nothing is there, or it is a lake of another format version.
     """
-    from pipeline.queries.lake import Lake
+    from pipeline.queries.lake import open_lake
 
-    return Lake(root)
+    return open_lake(root)
+
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(
+        f"Unrolled's package `pipeline` has no {name!r}; a pipeline.py of your own needs another name"
+    )

@@ -1,3 +1,9 @@
 """Nouns at rest: tables, stages, settings, documents. Importing it imports nothing else."""
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
+
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(
+        f"Unrolled's package `schemas` has no {name!r}; a schemas.py of your own needs another name"
+    )

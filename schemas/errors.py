@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UnrolledError(Exception):
@@ -44,15 +45,22 @@ class StorageUnavailableError(StorageError):
     """The store did not answer, or asked to be left alone for a while: trying again may help."""
 
 
+class IncompleteWarning(UserWarning):
+    """An answer has fewer rows than it will have: a run that it is about is not finished."""
+
+
 class NotReadyError(UnrolledError):
     """Something that a run needs is missing, or the store at its root is not fit for a lake."""
 
     exit_code = 5
 
 
-def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
-    """The error for an unknown name: the nearest known one, then all of them."""
+def unknown(kind: str, word: Any, known: Iterable[Any], short: Iterable[str] = ()) -> UsageError:
+    """The error for an unknown name or number: the nearest known name, then all of them in their order.
+
+    `short` are other names that would do, not listed but told when one of them is the nearest.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word, [*short, *names], n=1, cutoff=0.5) if isinstance(word, str) else []
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return UsageError(f"unknown {kind} {word!r}: {hint}known: {', '.join(names) or 'none'}")
+    return UsageError(f"unknown {kind} {word!r}: {hint}known: {', '.join(map(str, names)) or 'none'}")

@@ -6,7 +6,12 @@ is what is planned, run and resumed as one: it writes one or more objects, and t
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.command import UNTYPED, Typed, command
 from schemas.experiment import ImportedModel
+
+AS_READ = (
+    "as_read.safetensors"  # of an imported checkpoint's files; pipeline/dumping/as_read.py says what it holds
+)
 
 
 class _Noun(BaseModel):
@@ -30,6 +35,7 @@ class StoredObject(_Noun):
     rows: int
     bytes: int
     sha256: str
+    footer: str = ""  # SHA-256 of a shard's footer, which can be compared without reading the shard
     residuals: tuple[Residual, ...] = ()  # of a shard of activations
 
 
@@ -50,6 +56,10 @@ class Record(_Noun):
     fingerprint: str
     objects: tuple[StoredObject, ...]
 
+    def __repr__(self) -> str:
+        """What it is about."""
+        return f"<Record of piece {self.piece}: {len(self.objects)} objects>"
+
 
 class Manifest(_Noun):
     """A finished unit: its presence means complete."""
@@ -57,6 +67,10 @@ class Manifest(_Noun):
     format_version: int
     plan: Plan
     objects: tuple[StoredObject, ...]
+
+    def __repr__(self) -> str:
+        """What it is about: its objects may be thousands."""
+        return f"<Manifest of {self.plan.stage} {self.plan.unit}: {len(self.objects)} objects>"
 
 
 class RunRecord(_Noun):
@@ -66,3 +80,20 @@ class RunRecord(_Noun):
     experiment: dict[str, object]
     inputs: str | None  # digest of the input files, None when the task reads none
     imported: ImportedModel | None = None  # the network that was not trained here
+    typed: Typed = UNTYPED  # what began it; says nothing of what the run is
+
+    def __repr__(self) -> str:
+        """The run's name, without its settings."""
+        return f"<RunRecord {self.run}>"
+
+    def again(self, root: str, *flags: str) -> str:
+        """What to do to go on with the run in a lake, or with flags such as --replace to make some of it again."""
+        if self.typed.words:
+            return f"type `{self.typed.again(root, *flags)}`"
+        network = self.experiment.get("network")
+        if not isinstance(network, dict) or network.get("weights") != "live":
+            return f"type the command that began it{', with' if flags else ''} {' '.join(flags)}".rstrip()
+        if not flags:
+            return "dump it again, in Python or by `unrolled write … --dump`"
+        gone = command("runs", "rm", self.run, "--yes", root=root)
+        return f"type `{gone}` and dump it again, in Python or by `unrolled write … --dump`,"

@@ -18,7 +18,11 @@ RUNS = Table(
         Column("created", pa.timestamp("us", tz="UTC"), "when it was started; differs from lake to lake"),
         Column("git_commit", pa.string(), "commit of the code; NULL outside a checkout"),
         Column("versions", pa.string(), "versions of Python and of the packages that compute, as JSON"),
-        Column("config", pa.string(), "the whole experiment, as JSON"),
+        Column(
+            "config",
+            pa.string(),
+            "the experiment as it was begun, as JSON; what its own hypotheses are is in definitions",
+        ),
     ),
 )
 

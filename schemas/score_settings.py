@@ -2,8 +2,9 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from schemas.languages import LANGUAGES, Language
 from schemas.task_settings import Settings
 
 
@@ -35,16 +36,23 @@ class ScoreSettings(Settings):
 
     hypotheses: list[str] = Field([], description="names of hypotheses; see docs/hypotheses.md")
     define: list[Definition] = Field([], description="your own hypotheses, scored as well")
-    language: Literal["auto", "python", "c_like", "plain"] = Field(
+    language: Literal["auto", Language] = Field(
         "auto",
-        description="the language that hypotheses about code take the texts for: c_like is Java, C, Go and the "
-        "like; auto goes by the file suffixes",
+        description="the language that hypotheses about code take the texts for, as in docs/hypotheses.md: "
+        "python, java, cpp, plain …; auto goes by the file suffixes",
     )
     headline: list[str] = Field(
         [],
         max_length=2,
         description="hypotheses that a single neuron must follow to be the run's answer; []: the first hypothesis",
     )
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def _one_language(cls, value: Any) -> Any:
+        if value == "c_like":
+            raise ValueError(f"c_like is not one language: write auto, or which it is, of {', '.join(LANGUAGES)}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -34,6 +34,21 @@ ANNOTATIONS = Table(
     sort_by=("sequence", "step"),
 )
 
+DEFINITIONS = Table(
+    name="definitions",
+    row="what a hypothesis was when it was annotated",
+    columns=(
+        RUN,
+        HYPOTHESIS,
+        Column("origin", pa.string(), "shipped, or of one's own: python or sql"),
+        Column("yes_no", pa.bool_(), "whether it answers yes or no, and so is scored by AUC too"),
+        Column("definition", pa.string(), "file.py:function or the SQL expression; NULL if shipped"),
+        Column("source", pa.string(), "text of the Python file; NULL unless it is by Python"),
+        Column("digest", pa.string(), "of all that its values depend on; NULL if shipped"),
+    ),
+    partition_by=("run", "hypothesis"),
+)
+
 SCORES = Table(
     name="scores",
     row="a neuron's signal against a hypothesis",

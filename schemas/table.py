@@ -33,6 +33,10 @@ class Table:
     partition_by: tuple[str, ...] = ("run",)
     sort_by: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Its name and its columns' names."""
+        return f"<Table {self.name}({', '.join(column.name for column in self.columns)})>"
+
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of a shard: all columns but the partition columns."""

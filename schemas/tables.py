@@ -4,7 +4,7 @@ from schemas.activations import ACTIVATIONS, PREDICTIONS
 from schemas.corpus import DOCUMENTS, STEPS
 from schemas.runs import METRICS, MODELS, RUNS
 from schemas.samples import SAMPLES
-from schemas.scores import ANNOTATIONS, EXTRAPOLATION, SCORES
+from schemas.scores import ANNOTATIONS, DEFINITIONS, EXTRAPOLATION, SCORES
 from schemas.table import Table
 
 TABLES: dict[str, Table] = {
@@ -18,6 +18,7 @@ TABLES: dict[str, Table] = {
         PREDICTIONS,
         ACTIVATIONS,
         ANNOTATIONS,
+        DEFINITIONS,
         SCORES,
         EXTRAPOLATION,
         SAMPLES,

@@ -1,6 +1,7 @@
 """The `[task]` section: one class a task, every field with its meaning."""
 
 import codecs
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
@@ -10,6 +11,13 @@ class Settings(BaseModel):
     """A section of an experiment: unknown keys are errors, and types are what they say."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
+        """Where it is printed: the settings that are not at their defaults."""
+        fields = type(self).model_fields
+        for name, value in super().__repr_args__():
+            if name not in fields or value != fields[name].default:
+                yield name, value
 
 
 class CountingSettings(Settings):
@@ -153,7 +161,7 @@ class SyntheticTweetsSettings(Settings):
 
 
 class TokensSettings(Settings):
-    """Sequences that were given as tokens, in Python: see `jobs.dump_module`."""
+    """Sequences that were given as tokens, in Python: see `unrolled.dump_module`."""
 
     name: Literal["tokens"]
 

@@ -19,6 +19,7 @@ from pipeline.queries.question import questions
 from pipeline.storage.folder import Folder
 from schemas.tables import TABLES
 from tests.conftest import REPOSITORY
+from tests.python import run_python
 from tests.regenerate import pages
 from tests.s3 import s3_environment
 
@@ -180,6 +181,22 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# What the pages' examples say is the reader's.
+MODEL = """
+import torch
+from torch import nn
+
+model, batch = nn.Module(), torch.zeros(2, 3, 4)
+model.encoder = nn.Module()
+model.encoder.lstm = nn.LSTM(4, 5, batch_first=True)
+model.forward = lambda batch: model.encoder.lstm(batch)[0]
+"""
+
+
+def python_of(page: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (REPOSITORY / page).read_text(), re.DOTALL)
+
+
 def is_on_s3(command: str) -> bool:
     return "s3://" in command
 
@@ -197,6 +214,14 @@ def test_every_command_of_the_first_pages_runs(page: str, demo_folder: Path, she
     assert len(local) > 5
     for command in local:
         assert shell.type(command).stdout, command
+    done = run_python(MODEL + "\n".join(python_of(page)), shell.folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_python_of_the_capture_page_runs(tmp_path: Path) -> None:
+    blocks = [*python_of("docs/capture.md"), "print(captured)"]
+    done = run_python(MODEL + "\n".join(blocks), tmp_path)
+    assert "'encoder.lstm': LSTM" in done.stdout, done.stderr
 
 
 @pytest.mark.slow
@@ -204,7 +229,7 @@ def test_every_command_of_the_first_pages_runs(page: str, demo_folder: Path, she
 @pytest.mark.timeout(300)
 def test_the_demo_finds_a_neuron_that_counts(demo_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell = Shell(demo_folder, capsys)
-    assert len(list(demo_folder.glob("lake-counting-*.png"))) == 1
+    assert len(list(demo_folder.glob("lake/_meta/run=counting-*/answer.png"))) == 1
     counting = []
     for hypothesis, least in (("count_a", 0.97), ("remaining_b", 0.9)):
         asked = f"unrolled top counting --hypothesis {hypothesis} --signal cell_state --limit 200 --json"

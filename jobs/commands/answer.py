@@ -10,15 +10,24 @@ from typing import Any
 import pyarrow as pa
 
 import pipeline
+from jobs.commands.neuron import neuron_scale
 from jobs.commands.output import wants_colour
 from jobs.run.context import Run
+from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.queries.lake import Lake
-from pipeline.rendering.terminal import coloured_text, format_table, legend, scale_of
-from pipeline.storage.folder import Folder
+from pipeline.rendering.terminal import UNIT, Scale, coloured_text, format_table, legend
+from schemas.command import command
 from schemas.errors import StorageError
 
 Row = dict[str, Any]
+SHOWN = 20  # names of what a table leaves out
 MANY = 5  # hypotheses from which on a table tells the best neuron of each
+COURSE = "select * from metrics where run = '{run}' order by model, train_step"
+# Of a network that was trained elsewhere there is no course.
+MEAN_LOSS = (
+    "select target, avg(loss) as loss, count(*) as n from predictions join steps using (run, sequence, step) "
+    "where run = '{run}' group by target order by n desc"
+)
 LONG = 1_500  # characters of text that the answer shows at most, but for the first text
 
 
@@ -28,46 +37,59 @@ def print_answer(run: Run) -> None:
     print(f"\n{run.id}\n\nDoes it do its task?\n")
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
-    best, texts = _print_neurons(lake, run.id, wanted) if wanted else (None, [])
+    best, texts = _print_neurons(lake, run, wanted) if wanted else (None, [])
     if len(run.experiment.score.hypotheses) >= MANY:
         print("\nWhich neuron follows each hypothesis best?\n")
-        print(_indented(format_table(lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"]))))
+        table = lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"])
+        print(_indented(format_table(table)))
+        _print_left_out("hypothesis", run.experiment.score.hypotheses, table["hypothesis"].to_pylist())
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
     print(f"\nPicture: {_save_picture(lake, run, best, texts, wanted)}")
     _print_next(run, best, wanted)
 
 
-def _print_neurons(lake: Lake, run: str, wanted: list[str]) -> tuple[Row | None, list[Row]]:
+def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None, list[Row]]:
     """The neuron of each model that follows the headline's hypotheses, and the best one's texts; give both."""
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
-    neurons = lake.ask("headline_neurons", run=run, first=first, second=second).to_pylist()
+    neurons = lake.ask("headline_neurons", run=run.id, first=first, second=second).to_pylist()
+    models = [model.name for model in run.models]
+    print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     if not neurons:
+        _print_left_out("model", models, [])
         return None, []
 
-    print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     rows = [
         {
             "model": row["model"],
             "neuron": f"L{row['layer']}/N{row['neuron']}",
             "signal": row["signal"],
-            f"r({first})": round(row["first_r"], 4),
-            **({f"r({second})": round(row["second_r"], 4)} if second else {}),
+            f"r({first})": row["first_r"],
+            **({f"r({second})": row["second_r"]} if second else {}),
         }
         for row in neurons
     ]
     print(_indented(format_table(pa.Table.from_pylist(rows))))
+    _print_left_out("model", models, [row["model"] for row in neurons])
 
     best: Row = neurons[0]
     print(f"\n{best['model']} L{best['layer']}/N{best['neuron']} {best['signal']}, over a few sequences:\n")
 
-    texts = _texts(lake, run, best, first)
+    texts = _texts(lake, run.id, best, first)
     colour = wants_colour()
-    scale = scale_of(best["signal"], [value for row in texts for value in row["values"]])
+    scale = _scale(lake, run.id, best)
     print(f"  {legend(scale, colour=colour)}\n")
     for row in texts:
         print(_indented(coloured_text(row["chars"], row["values"], scale, colour=colour)))
     return best, texts
+
+
+def _print_left_out(kind: str, asked: list[str], shown: list[str]) -> None:
+    """Name what a table leaves out: no r is defined where nothing was dumped, or one of the two never changes."""
+    left = [name for name in asked if name not in shown]
+    if left:
+        names = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
+        print(f"  not listed, as no r is defined (not dumped, or it never changes): {kind} {names}")
 
 
 def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
@@ -87,10 +109,11 @@ def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
 
 
 def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], wanted: list[str]) -> str:
-    """Draw the answer beside the lake; give where."""
+    """Draw the answer into the run's folder; give where."""
     from pipeline.rendering.picture import draw_answer
 
     curves: dict[str, list[Row]] = {}
+    scale = _scale(lake, run.id, best) if best else UNIT
     if best:
         place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
         curves = {h: lake.ask("signal_by_value", run=run.id, **place, hypothesis=h).to_pylist() for h in wanted}
@@ -104,40 +127,43 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
         {"run": run.id},
     ).to_pylist()
 
-    picture = draw_answer(run.id, best, texts, curves, sizes, learning)
-
-    if run.folder.is_local:
-        parent, _, name = run.root.rpartition("/")
-        beside, path = Folder(parent or "/"), f"{name}-{run.id}.png"
-    else:  # a bucket has nothing beside it
-        beside, path = run.folder, f"_meta/run={run.id}/answer.png"
+    yes_no = [name for name in curves if _is_yes_no(run, name)]
+    picture = draw_answer(run.id, best, texts, curves, sizes, learning, scale=scale, yes_no=yes_no)
+    path = f"_meta/run={run.id}/answer.png"
     try:
-        beside.replace(path, picture)
+        run.folder.replace(path, picture)
     except StorageError as error:
         return f"none, {error}"
-    return beside.address(path)
+    return run.folder.address(path)
+
+
+def _is_yes_no(run: Run, hypothesis: str) -> bool:
+    own = run.experiment.score.definition(hypothesis)
+    return own.yes_no if own else find_hypothesis(hypothesis).yes_no
+
+
+def _scale(lake: Lake, run: str, best: Row) -> Scale:
+    place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
+    return neuron_scale(lake, run, place, best["signal"])[1]
 
 
 def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:
-    root = f" --root {run.root}"
     other = next((name for name in run.experiment.score.hypotheses if name not in wanted), None)
 
-    commands = []
+    commands: list[tuple[str, ...]] = []
     if best:
-        commands.append(f"unrolled show {run.id} {best['model']} L{best['layer']}/N{best['neuron']}{root}")
+        commands.append(("show", run.id, best["model"], f"L{best['layer']}/N{best['neuron']}"))
     if other or wanted:
-        commands.append(f"unrolled top {run.id} --hypothesis {other or wanted[0]}{root}")
-    commands.append(
-        f"unrolled sql \"select * from metrics where run = '{run.id}' order by model, train_step\"{root}"
-    )
+        commands.append(("top", run.id, "--hypothesis", other or wanted[0]))
+    commands.append(("sql", (MEAN_LOSS if run.imported else COURSE).format(run=run.id)))
     if len(commands) < 3:
-        commands.append(f"unrolled runs show {run.id}{root}")
+        commands.append(("runs", "show", run.id))
 
     print("\nType next:\n")
     # After `make demo` the command is in .venv/bin, which need not be on the path.
-    here = "" if shutil.which("unrolled") else f"{os.path.relpath(Path(sys.executable).parent)}/"
-    for command in commands:
-        print(f"  {here}{command}")
+    here = "unrolled" if shutil.which("unrolled") else f"{os.path.relpath(Path(sys.executable).parent)}/unrolled"
+    for words in commands:
+        print(f"  {command(*words, root=run.root, program=here)}")
 
 
 def _indented(text: str) -> str:

@@ -10,9 +10,10 @@ import pyarrow as pa
 from jobs.clearing.collect import find_garbage, remove_garbage
 from jobs.clearing.remove import known_runs, remove_run, run_objects
 from jobs.commands.output import print_json, print_table
-from jobs.commands.runs import match_run
+from pipeline.queries.names import match_run
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import check_lake
+from schemas.command import command
 from schemas.errors import UsageError
 from schemas.redact import redact
 
@@ -20,7 +21,7 @@ from schemas.redact import redact
 def remove(options: argparse.Namespace) -> None:
     """A run: without --yes what would go, with it what has gone."""
     folder = _lake(options.root)
-    run = match_run(options.run, known_runs(folder))
+    run = match_run(options.run, known_runs(folder), folder.root)
     sure = options.yes and not options.dry_run
 
     objects = remove_run(folder, run, _tell) if sure else run_objects(folder, run)
@@ -36,7 +37,8 @@ def remove(options: argparse.Namespace) -> None:
 def collect(options: argparse.Namespace) -> None:
     """What no run needs, all over the lake."""
     if getattr(options, "run", None):
-        raise UsageError("gc looks at the whole lake and takes no RUN; `unrolled runs rm RUN` removes one")
+        removed = command("runs", "rm", options.run, root=options.root)
+        raise UsageError(f"gc looks at the whole lake and takes no RUN; `{removed}` removes one")
 
     folder = _lake(options.root)
     garbage = find_garbage(folder, options.older_than)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterable
 from decimal import Decimal
@@ -11,8 +12,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from pipeline.queries.answer import PLAN
 from pipeline.rendering.terminal import format_table
 
+UNKNOWN_WIDTH = 120  # characters of a line, where stdout is no terminal
 ROWS_SHOWN = 200  # of a table on screen; the other formats give every row
 
 
@@ -21,9 +24,19 @@ def wants_colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
-def print_table(table: pa.Table) -> None:
-    """A table for people."""
-    print(format_table(table, rule="─" if _knows("─") else "-"))
+def print_table(table: pa.Table, room: int = 0) -> None:
+    """A table for people; with some room, its texts are folded to fit."""
+    print(format_table(table, rule="─" if _knows("─") else "-", room=room))
+
+
+def print_folded(table: pa.Table) -> None:
+    """A table of sentences, as wide as the terminal."""
+    print_table(table, terminal_width())
+
+
+def terminal_width() -> int:
+    """Characters of a line: what COLUMNS says, or the terminal."""
+    return shutil.get_terminal_size((UNKNOWN_WIDTH, 24)).columns
 
 
 def _knows(text: str) -> bool:
@@ -61,6 +74,9 @@ def _write_table(batches: pa.RecordBatchReader) -> None:
         if sum(map(len, shown)) > ROWS_SHOWN:
             break
     table = pa.Table.from_batches(shown, batches.schema)
+    if table.column_names == PLAN:  # drawn in many lines
+        print("\n".join(table[PLAN[1]].to_pylist()))
+        return
     print_table(table.slice(0, ROWS_SHOWN))
     if len(table) > ROWS_SHOWN:
         print(f"… the first {ROWS_SHOWN} rows; --format csv, json or parquet gives them all", file=sys.stderr)

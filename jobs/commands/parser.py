@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 
+from jobs.commands.words import Parser
 from schemas.stages import SPECS, STAGES
 
 DESCRIPTION = """\
@@ -25,9 +26,11 @@ elsewhere. Such a network is called as model(tokens) and returns logits or (logi
 """
 
 AUDIT = """\
-Recheck what a run has stored, in SQL, and print one line for each invariant: digests, one row for each neuron and
-step, ranges, the equations of the states on every row, and every gate, recomputed from the checkpoint's weights on
-as many steps as a few seconds allow. Tolerances follow the stored precision. Exit code 3 if anything is violated.
+Recheck what a run has stored, in SQL, and print one line for each invariant: digests, unfinished stages, one row
+for each neuron and step, ranges, the equations of the states on every row, and every gate, recomputed from the
+checkpoint's weights on as many steps as a few seconds allow. Tolerances follow the stored precision. Files that
+are none of the lake's are named. Exit code 3 if anything is violated, or if something that was dumped could not be
+checked: `unchecked` counts such dumps, and the note says why.
 
   unrolled audit counting
   unrolled audit counting --model lstm-1x10-seed0 --json
@@ -74,15 +77,13 @@ Nothing is stored unless --dump is given.
 DESCRIPTIONS = {"dump": DUMP}  # of stages that have more to say than a line
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
-        prog="unrolled", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="unrolled", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--root", default="./lake", metavar="URI", help="the lake: a folder or URI (./lake)")
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_common(parser, root="./lake", debug=False)
+    common = Parser(add_help=False)
+    _add_common(common, root=argparse.SUPPRESS, debug=argparse.SUPPRESS)  # else they would undo the first ones
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     run = commands.add_parser("run", parents=[common], help="the main job: every stage, then the answer")
@@ -105,6 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_runs(commands, common)
     _add_questions(commands, common)
+    _add_show(commands, common)
     _add_write(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
@@ -115,7 +117,14 @@ def make_parser() -> argparse.ArgumentParser:
         description=DOCTOR,
     )
     doctor.add_argument("--json", action="store_true", help="as JSON")
+    parser.commands = commands.choices
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, root: str, *, debug: bool | str) -> None:
+    """What may stand before the command or behind it."""
+    parser.add_argument("--root", default=root, metavar="URI", help="the lake: a folder or URI (./lake)")
+    parser.add_argument("--debug", action="store_true", default=debug, help="show the traceback of an error")
 
 
 def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True) -> None:
@@ -139,7 +148,10 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
         "--plan", action="store_true", help="say what would be done and what it would cost; write nothing"
     )
     parser.add_argument(
-        "--replace", choices=STAGES, metavar="STAGE", help="redo a stage and the stages that read it"
+        "--replace",
+        choices=STAGES,
+        metavar="STAGE",
+        help="redo what has changed of a stage, or all of it, and what reads it",
     )
     parser.add_argument("--wait", action="store_true", help="if another driver is working on the run, wait for it")
 
@@ -197,6 +209,13 @@ def _whole(least: int) -> Callable[[str], int]:
     return _parsed
 
 
+def _checkpoint(text: str) -> int | str:
+    return text if text == "last" else int(text)
+
+
+_checkpoint.__name__ = "checkpoint"  # as argparse calls what int() refuses
+
+
 def _amount(what: str) -> Callable[[str], float]:
     def _parsed(text: str) -> float:
         number = float(text)
@@ -208,9 +227,7 @@ def _amount(what: str) -> Callable[[str], float]:
     return _parsed
 
 
-def _add_runs(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_runs(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     raw = argparse.RawDescriptionHelpFormatter
     runs = commands.add_parser(
         "runs", parents=[common], formatter_class=raw, help="what the lake holds", description=RUNS
@@ -239,9 +256,7 @@ def _add_runs(
         parser.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _add_questions(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     sql = commands.add_parser("sql", parents=[common], help="ask anything in SQL (DuckDB's dialect)")
     sql.add_argument("query", nargs="?", metavar="SELECT", help="one SELECT over the lake's tables")
     sql.add_argument("-f", "--file", metavar="FILE", help="a .sql file, or the name of a shipped question")
@@ -253,6 +268,9 @@ def _add_questions(
         metavar="NAME=VALUE",
         help="set a parameter, $NAME in the SQL; repeatable",
     )
+    sql.add_argument("--run", metavar="RUN", help="of one run alone: its id, or the beginning of it")
+    at = "with --run: of one checkpoint alone, or of each model's `last`"
+    sql.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=at)
     sql.add_argument(
         "--format",
         choices=("table", "csv", "json", "parquet"),
@@ -269,9 +287,11 @@ def _add_questions(
         "--measure", choices=("pearson", "spearman", "auc"), default="pearson", help="what to rank by (pearson)"
     )
     top.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (each model's last)")
-    top.add_argument("--limit", type=int, default=20, metavar="N", help="how many rows (20)")
+    top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
 
+
+def _add_show(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     show = commands.add_parser("show", parents=[common], help="text coloured by a neuron's signal")
     show.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     show.add_argument("model", metavar="MODEL", help="e.g. lstm-1x10-seed0")
@@ -279,14 +299,18 @@ def _add_questions(
     show.add_argument("--signal", metavar="S", help="one of the eight signals (cell_state, or hidden_state)")
     show.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
-    show.add_argument("--limit", type=int, default=8, metavar="N", help="how many different texts (8)")
-    show.add_argument("--picture", metavar="FILE.png", help="draw a picture instead, of at most 5,000 characters")
+    show.add_argument("--limit", type=_whole(1), default=8, metavar="N", help="how many different texts (8)")
+    show.add_argument(
+        "--picture",
+        metavar="FILE.png",
+        nargs="?",
+        const="",
+        help="draw a picture instead, of at most 5,000 characters, to a file (to the run's folder)",
+    )
     show.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _add_write(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_write(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     write = commands.add_parser(
         "write",
         parents=[common],
@@ -318,9 +342,7 @@ def _add_write(
     write.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _add_audit(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
-) -> None:
+def _add_audit(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     audit = commands.add_parser(
         "audit",
         parents=[common],

@@ -8,14 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 import pipeline
-from jobs.commands.output import print_json, print_table, wants_colour, write_batches
-from jobs.commands.runs import resolve_run
-from pipeline.annotation.hypotheses import find_hypothesis
+from jobs.commands.neuron import neuron_scale
+from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import Question, parse_question, questions
-from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend, scale_of
+from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend
 from schemas.errors import UsageError, unknown
-from schemas.signals import CELL_SIGNALS, SIGNALS
+from schemas.signals import CELL_SIGNALS
 
 MOST_DRAWN = 5_000  # characters of a picture: each is an artist of matplotlib's, and 5,000 take some seconds
 
@@ -24,19 +23,16 @@ def sql(options: argparse.Namespace) -> None:
     """A query, a file, or a shipped question."""
     if options.questions:
         rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in questions().values()]
-        print_table(pa.Table.from_pylist(rows))
+        print_folded(pa.Table.from_pylist(rows))
         return
     if bool(options.query) == bool(options.file):
         raise UsageError('give one query: unrolled sql "select …", or -f FILE; --questions lists the shipped ones')
 
     given = dict(_parameter(text) for text in options.parameters)
-    lake, parquet = pipeline.open(options.root), options.format == "parquet"
+    lake, parquet = _lake(options), options.format == "parquet"
     if options.file:
         question = _question(options.file)
-        values = question.complete(given) if question.question else given
-        if "run" in values:
-            values = {**values, "run": resolve_run(lake, str(values["run"]))}
-        batches = lake.portable(question.sql, values, parquet=parquet)
+        batches = lake.portable(question.sql, _values(lake, question, given), parquet=parquet)
     else:
         batches = lake.portable(options.query, given, parquet=parquet)
 
@@ -51,17 +47,7 @@ def sql(options: argparse.Namespace) -> None:
 def top(options: argparse.Namespace) -> None:
     """The neurons that follow a hypothesis best."""
     lake = pipeline.open(options.root)
-    run = resolve_run(lake, options.run)
-    lake.catalog.require(run, "score")
-    if options.signal and options.signal not in SIGNALS:
-        raise unknown("signal", options.signal, SIGNALS)
-
-    scored = lake.fetch("select distinct hypothesis from scores where run = $run", {"run": run})
-    names = scored["hypothesis"].to_pylist()
-    if options.hypothesis not in names:
-        find_hypothesis(options.hypothesis)
-        raise UsageError(f"{run} has no scores for {options.hypothesis}; it has {', '.join(sorted(names))}")
-
+    run = lake.find_run(options.run)
     table = lake.ask(
         "top_neurons",
         run=run,
@@ -73,22 +59,19 @@ def top(options: argparse.Namespace) -> None:
     )
 
     if not len(table):
-        raise UsageError(
-            f"{run} has no {options.measure} of {options.hypothesis} there; auc is for yes/no hypotheses"
-        )
+        raise UsageError(_why_unmeasured(lake, run, options.hypothesis, options.measure))
     (print_json if options.json else print_table)(table)
 
 
 def show(options: argparse.Namespace) -> None:
     """Texts coloured by a neuron's signal."""
     lake = pipeline.open(options.root)
-    run = resolve_run(lake, options.run)
+    run = lake.find_run(options.run)
     lake.catalog.require(run, "dump")
-    if options.picture and options.json:
-        raise UsageError("--picture draws and --json prints: give one of them")
+    _check_picture(options)
 
     layer, neuron = _place(options.neuron)
-    signal = _signal(lake, run, options.model, layer, neuron, options.signal)
+    signal = options.signal or _usual_signal(lake, run, options.model)
     table = lake.ask(
         "neuron_text",
         run=run,
@@ -104,14 +87,16 @@ def show(options: argparse.Namespace) -> None:
     if options.json:
         print_json(table)
         return
-    if not len(table):
-        raise UsageError(f"nothing was dumped there: {run} has other checkpoints or sequences")
-    scale = scale_of(signal, [value for values in table["values"].to_pylist() for value in values])
+    assert signal  # of a model that is there
+    place = {"model": options.model, "layer": layer, "neuron": neuron, "checkpoint": options.checkpoint}
+    checkpoint, scale = neuron_scale(lake, run, place, signal)
 
     title = f"{options.model} {options.neuron} {signal}"
-    if options.picture:
+    if options.picture is not None:
         texts = [by_character(row["chars"], row["values"]) for row in table.to_pylist()]
-        _save_picture(title, texts, scale, options)
+        name = f"{options.model}-L{layer}N{neuron}-{signal}-{checkpoint}.png"
+        picture = _draw(f"{run}\n{title}, checkpoint {checkpoint}", texts, scale)
+        print(_save(picture, options.picture, lake, f"_meta/run={run}/pictures/{name}"))
         return
 
     colour = wants_colour()
@@ -121,10 +106,31 @@ def show(options: argparse.Namespace) -> None:
         print(coloured_text(row["chars"], row["values"], scale, colour=colour))
 
 
-def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse.Namespace) -> None:
+def _check_picture(options: argparse.Namespace) -> None:
+    """Raise UsageError for what cannot be drawn, or not be written under that name."""
+    if options.picture is not None and options.json:
+        raise UsageError("--picture draws and --json prints: give one of them")
+    path = Path(options.picture or "a.png")
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--picture draws a PNG: name it {path.with_suffix('.png')}, not {path}")
+
+
+def _save(picture: bytes, asked: str, lake: Lake, otherwise: str) -> str:
+    """Where it is: the file that was asked for, else in the run's folder."""
+    if not asked:
+        lake.folder.replace(otherwise, picture)
+        return lake.folder.address(otherwise)
+    try:
+        Path(asked).write_bytes(picture)
+    except OSError as error:
+        raise UsageError(f"cannot write {asked}: {error.strerror}") from None
+    return asked
+
+
+def _draw(title: str, texts: list[Line], scale: Scale) -> bytes:
     from pipeline.rendering.passage import draw_passages  # matplotlib's import takes a second
 
-    path, whole = Path(options.picture), sum(map(len, texts))
+    whole = sum(map(len, texts))
     kept, room = [], MOST_DRAWN
     for text in texts:
         kept.append(text[:room])
@@ -133,30 +139,32 @@ def _save_picture(title: str, texts: list[Line], scale: Scale, options: argparse
     if whole > MOST_DRAWN:
         note = f"drawn: the first {MOST_DRAWN:,} of {whole:,} characters; --limit 1 draws one text"
         print(note, file=sys.stderr)
-    try:
-        path.write_bytes(draw_passages(title, [text for text in kept if text], scale))
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    print(path)
+    return draw_passages(title, [text for text in kept if text], scale)
 
 
-def _signal(lake: Lake, run: str, model: str, layer: int, neuron: int, asked: str | None) -> str:
-    """The signal to show, once model, layer and neuron are known to be there."""
-    query = "select model, cell, layers, hidden_size from models where run = $run"
-    models = {row["model"]: row for row in lake.fetch(query, {"run": run}).to_pylist()}
-    if model not in models:
-        raise unknown("model", model, models)
-    spec = models[model]
-    if layer >= spec["layers"] or neuron >= spec["hidden_size"]:
-        last = f"L{spec['layers'] - 1}/N{spec['hidden_size'] - 1}"
-        raise UsageError(f"{model} has no neuron L{layer}/N{neuron}: its last is {last}")
-
+def _usual_signal(lake: Lake, run: str, model: str) -> str | None:
+    """The signal to show where none is asked for; None of a model that the run does not have."""
+    query = "select cell from models where run = $run and model = $model"
+    cells = lake.fetch(query, {"run": run, "model": model})["cell"].to_pylist()
     dumped = lake.catalog.dumped_signals(run)
-    signals = [signal for signal in CELL_SIGNALS[spec["cell"]] if signal in dumped]
-    signal = asked or next((signal for signal in ("cell_state", "hidden_state") if signal in signals), signals[0])
-    if signal not in signals:
-        raise unknown(f"signal of {spec['cell']}", signal, signals)
-    return signal
+    signals = [signal for cell in cells for signal in CELL_SIGNALS[cell] if signal in dumped]
+    return next(
+        (signal for signal in ("cell_state", "hidden_state") if signal in signals), next(iter(signals), None)
+    )
+
+
+def _why_unmeasured(lake: Lake, run: str, hypothesis: str, measure: str) -> str:
+    """Why no signal has a measure of a hypothesis that was scored."""
+    query = "select count(value), count(distinct value) from annotations where run = $run and hypothesis = $name"
+    values = lake.fetch(query, {"run": run, "name": hypothesis})
+    steps, different = (column[0].as_py() for column in values.columns)
+    if not steps:
+        return f"{hypothesis} is NULL at every step of {run}'s probe split: there is nothing to measure against it"
+    if different == 1:
+        return (
+            f"{hypothesis} is the same at each of the {steps} steps where it has a value: no {measure} is defined"
+        )
+    return f"{run} has no {measure} of {hypothesis} there: none of those signals ever changes"
 
 
 def _place(label: str) -> tuple[int, int]:
@@ -164,6 +172,22 @@ def _place(label: str) -> tuple[int, int]:
     if not match:
         raise UsageError(f"a neuron is given as L0/N7 (layer 0, neuron 7), not {label!r}")
     return int(match[1]), int(match[2])
+
+
+def _lake(options: argparse.Namespace) -> Lake:
+    """The lake, or what was asked for of it."""
+    lake = pipeline.open(options.root)
+    if options.run:
+        return lake.run(options.run, options.checkpoint)
+    if options.checkpoint is not None:
+        raise UsageError("--checkpoint is of one run: give --run too")
+    return lake
+
+
+def _values(lake: Lake, question: Question, given: dict[str, str]) -> dict[str, object]:
+    """The values of a file's parameters; one called run may be the start of an id, whatever its header says."""
+    values: dict[str, object] = lake.complete(question, given) if question.question else {**given}
+    return {**values, "run": lake.find_run(str(values["run"]))} if values.get("run") else values
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pipeline
 from jobs.commands.output import print_json, print_table
 from pipeline.queries.lake import Lake
-from schemas.errors import UsageError, unknown
 
 
 def runs(options: argparse.Namespace) -> None:
@@ -18,28 +17,7 @@ def runs(options: argparse.Namespace) -> None:
         table = _listing(lake)
         (print_json if options.json else print_table)(table)
         return
-    _show(lake, resolve_run(lake, options.run), as_json=options.json)
-
-
-def resolve_run(lake: Lake, name: str | None) -> str:
-    """The run of a lake, of an id, the only one of an experiment, or the only one whose id begins so."""
-    return match_run(name, list(lake.catalog.runs))
-
-
-def match_run(name: str | None, known: list[str]) -> str:
-    """One of some runs: its id, its experiment, or what no other begins with. UsageError for none or several."""
-    if not name:
-        raise UsageError("which run? type its id, or the start of it; `unrolled runs` lists them")
-    matches = (
-        [run for run in known if run == name]
-        or [run for run in known if run.rpartition("-")[0] == name]  # all that the experiment of that name made
-        or [run for run in known if run.startswith(name)]
-    )
-    if not matches:
-        raise unknown("run", name, known)
-    if len(matches) > 1:
-        raise UsageError(f"{name!r} begins {len(matches)} runs: {', '.join(sorted(matches))}; type more of it")
-    return matches[0]
+    _show(lake, lake.find_run(options.run), as_json=options.json)
 
 
 def _listing(lake: Lake) -> pa.Table:

@@ -18,6 +18,7 @@ from jobs.run.opening import open_run
 from jobs.run.placement import HERE, Placement, parse_gpus, parse_together
 from jobs.runners.base import Runner
 from jobs.runners.local import LocalRunner
+from schemas.command import Typed
 from schemas.errors import UsageError
 from schemas.experiment import Experiment
 from schemas.redact import redact
@@ -33,6 +34,7 @@ NETWORK_FLAGS = (
     "tokenizer",
     "recurrent",
 )
+_WITH_PATHS = ("task", "network", "score")  # settings that may hold paths, from the folder they are typed in
 NAMES = [stage.name for stage in STAGES]
 
 
@@ -73,10 +75,14 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
 
     check_hypotheses(experiment)  # before anything is written
     keep_freed_memory()
-    run = open_run(experiment, options.root, code_folder(options.experiment), _placement(options))
-    check_language(run)
+    code = code_folder(options.experiment)
+    run = open_run(experiment, options.root, code, _placement(options), _typed(options))
+
+    for line in (*check_language(run), *(run.network.told if run.network else ())):
+        _tell(line)
 
     if options.plan:
+        _tell(f"{run.id} in {options.root}, of which --plan writes nothing")
         print_table(cost_table(run, only, 1 if options.runner == "local" else options.workers))
         return run
 
@@ -90,6 +96,23 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     if not published:
         _tell(f"nothing to do: {run.id} has all of {', '.join(only)} already")
     return run
+
+
+def _typed(options: argparse.Namespace) -> Typed:
+    """What would name the experiment again, from any folder."""
+    changes = [word for override in options.overrides for word in ("--set", override)]
+    if options.experiment:
+        is_file = options.experiment.endswith(".toml")
+        words = [str(Path(options.experiment).absolute()) if is_file else options.experiment, *changes]
+        has_paths = any(override.startswith(_WITH_PATHS) for override in options.overrides)
+        return Typed(words=tuple(words), folder=str(Path.cwd()) if has_paths else "")
+
+    words = []
+    for name in NETWORK_FLAGS:
+        value = getattr(options, name)
+        if value is not None:
+            words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return Typed(command="dump", words=(*words, *changes), folder=str(Path.cwd()))
 
 
 def _tell_corpus(run: Run) -> None:

@@ -10,19 +10,21 @@ import torch
 
 import pipeline
 from jobs.commands.output import print_json, wants_colour
-from jobs.commands.runs import resolve_run
 from jobs.dump_module import dump_live
 from jobs.run.context import Run
 from jobs.run.opening import recorded_run
 from jobs.run.reading import document_shards, read_model
+from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.annotation.lexing import language_of
+from pipeline.annotation.rows import definition_of
 from pipeline.queries.lake import Lake
 from pipeline.rendering.terminal import printable
 from pipeline.sampling.rows import sample_rows
 from pipeline.storage.manifests import read_run
 from pipeline.storage.shards import read_shards
+from schemas.command import command
 from schemas.errors import UsageError, unknown
-from schemas.experiment import Drawing
+from schemas.experiment import Drawing, Experiment
 
 DIM, PLAIN = "\033[2m", "\033[0m"
 
@@ -30,7 +32,7 @@ DIM, PLAIN = "\033[2m", "\033[0m"
 def write(options: argparse.Namespace) -> None:
     """Let a checkpoint write, or show what all of them have written."""
     lake = pipeline.open(options.root)
-    run = resolve_run(lake, options.run)
+    run = lake.find_run(options.run)
     rows = _stored(lake, run, options) if options.stored else _written(lake, run, options)
     if options.json:
         print_json(rows)
@@ -72,14 +74,24 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
         texts = [[text.tolist() for text in batch.texts()] for batch in written]
         document = {
             "name": f"{experiment.name}_samples",
-            "score": {**experiment.score.model_dump(), "language": _language(begun)},
+            "score": {**_score(lake, run, experiment), "language": _language(begun)},
             "sample": drawing.model_dump(),  # so that its own table `samples` tells how each text came about
         }
         dumped = dump_live(network, texts, vocabulary.characters, options.root, document, checkpoint=checkpoint)
-        print(f"dumped as {dumped}: unrolled runs show {dumped} --root {options.root}", file=sys.stderr)
+        shown = command("runs", "show", dumped, root=options.root)
+        print(f"dumped as {dumped}: {shown}", file=sys.stderr)
 
     place = {"run": run, "model": model, "checkpoint": checkpoint}
     return pa.Table.from_pylist([{**place, **row} for row in rows.to_pylist()])
+
+
+def _score(lake: Lake, run: str, experiment: Experiment) -> dict[str, Any]:
+    """The section of a run's hypotheses, with those of one's own as they were last annotated."""
+    own = lake.fetch("from definitions where run = $run and origin <> 'shipped' order by hypothesis", {"run": run})
+    definitions = {row["hypothesis"]: definition_of(row) for row in own.to_pylist()}
+    known = {*HYPOTHESES, *definitions}
+    kept = {key: [h for h in getattr(experiment.score, key) if h in known] for key in ("hypotheses", "headline")}
+    return {**kept, "define": [definition.model_dump() for definition in definitions.values()]}
 
 
 def _language(run: Run) -> str:
@@ -97,7 +109,8 @@ def _stored(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
     lake.catalog.require(run, "sample")
     rows = lake.ask("samples_by_checkpoint", run=run, model=options.model, checkpoint=options.checkpoint)
     if not len(rows):
-        raise UsageError(f"{run} has no such samples; unrolled write {run} --stored shows what there is")
+        stored = command("write", run, "--stored", root=options.root)
+        raise UsageError(f"{run} has no such samples; `{stored}` shows what there is")
     return rows
 
 

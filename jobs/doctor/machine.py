@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import shutil
 import tempfile
 import warnings
@@ -40,7 +41,7 @@ def libraries() -> list[Finding]:
 
     reasons = [f"{library} is asked for and {there[library.name] or 'nothing'} is there" for library in wrong]
     is_missing = any(there[library.name] is None for library in wrong)
-    remedy = f"type pip install {' '.join(repr(str(library)) for library in wrong)}"
+    remedy = f"type pip install {shlex.join(str(library) for library in wrong)}"
     return [Finding("libraries", "fail" if is_missing else "warn", ", ".join(reasons), remedy)]
 
 

@@ -8,7 +8,7 @@
 What is done is read from the lake, never remembered: running the same command again does what is missing.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -66,7 +66,8 @@ def publish(run: Run, stage: Stage[Any], runner: Runner, watch: Callable[[], Non
     if pieces:
         total = sum(piece.size for piece in pieces)
         before = sum(sum(unit.sizes) for unit, _ in missing) - total
-        with Progress(stage.name, total, stage.measure, live, before) as progress:
+        shown = next((unit.shown for unit, _ in missing if unit.shown), (stage.name, stage.measure))
+        with Progress(shown[0], total, shown[1], live, before) as progress:
             _work(run, stage, runner, pieces, watch, progress)
     elif live:
         live(last=True)
@@ -84,24 +85,54 @@ def work_call(work: Work[Any], call: Call) -> None:
         piece.run.folder.create(path, seal(record))
 
 
-def replace_stage(run: Run, stage: str, check: Callable[[], None] = lambda: None) -> None:
+def replace_stage(
+    run: Run, stage: str, check: Callable[[], None] = lambda: None, only: Collection[str] = ()
+) -> None:
     """Forget what a stage and its readers have published for a run. Manifests go first: what they list follows.
 
     Args:
         run: the run.
         stage: the stage's name.
         check: raises when another driver has taken the run over, and nothing more of it may be removed.
+        only: the units of the stage to forget, and of its readers those that read them; none means all.
     """
     folder = run.folder.guarded(check)
     stages = stage_and_readers(stage)
-    for name in stages:
-        for path in folder.list(f"_meta/run={run.id}/{name}"):
-            if path.endswith("/manifest.json"):
+    read = {name: folder.list(f"_meta/run={run.id}/{name}") for name in stages}
+    # A unit's name is the path of its folders, the same in every table; "" is all that a stage has.
+    parts = {
+        name: [f"/{unit}" for unit in _units_of(paths, only)] if only else [""] for name, paths in read.items()
+    }
+    for name, paths in read.items():
+        for path in paths:
+            if path.endswith("/manifest.json") and any(f"/{name}{part}/" in path for part in parts[name]):
                 folder.remove(path)
     for name in stages:
-        for table in TABLES_OF[name]:
-            folder.remove(f"{table}/run={run.id}")
-        folder.remove(f"_meta/run={run.id}/{name}")
+        for part in parts[name]:
+            for table in TABLES_OF[name]:
+                folder.remove(f"{table}/run={run.id}{part}")
+            folder.remove(f"_meta/run={run.id}/{name}{part}")
+
+
+def changed_units(run: Run, stage: Stage[Any]) -> list[str]:
+    """The units there with other settings or from other data; none when all are, and so the whole stage is."""
+    plans = Journal(run.folder, run.id, stage.name).plans()
+    wanted = {unit.name: unit.plan(run, stage.name).fingerprint for unit in stage.units(run)}
+    changed = [unit for unit in wanted if unit in plans and plans[unit].fingerprint != wanted[unit]]
+    is_all = len(changed) == sum(unit in plans for unit in wanted)
+    return [] if is_all else changed
+
+
+def _units_of(paths: Sequence[str], only: Collection[str]) -> list[str]:
+    """The units, by the paths of a stage's documents, that are some of a stage or read them."""
+    units = {"/".join(path.split("/")[3:-1]) for path in paths if path.endswith(("/plan.json", "/manifest.json"))}
+    return sorted(unit for unit in units if any(_agree(unit, other) for other in only))
+
+
+def _agree(unit: str, other: str) -> bool:
+    """Whether two units are of the same hypothesis, model and checkpoint, as far as both have one."""
+    mine, theirs = (dict(part.split("=", 1) for part in name.split("/") if "=" in part) for name in (unit, other))
+    return all(theirs.get(key, value) == value for key, value in mine.items())
 
 
 def _check_same(run: Run, plan: Plan, there: Plan | None) -> None:

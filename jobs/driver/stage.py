@@ -39,6 +39,7 @@ class Unit(Generic[Arguments]):
     reads: Sequence[str]
     pieces: Sequence[Arguments]
     sizes: Sequence[float] = ()
+    shown: tuple[str, str] | None = None  # label and measure of its progress, where they are not the stage's
 
     def plan(self, run: Run, stage: str) -> Plan:
         """What is written before the first piece."""

@@ -90,7 +90,8 @@ def _generate(run: Run, steps: dict[str, float]) -> Cost:
 
 def _train(run: Run, steps: dict[str, float]) -> Cost:  # noqa: ARG001
     if run.network:
-        return Cost(1, 1, len(run.network.open().weights), 0.0)
+        opened = run.network.open()
+        return Cost(1, 1, len(opened.weights) + len(opened.as_read), 0.0)
     settings, models = run.experiment.training, run.models
     vocabulary = run.vocabulary()
     sample = sequences_of(run.source.first_rows("train", SAMPLE, vocabulary))

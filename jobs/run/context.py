@@ -9,9 +9,10 @@ from jobs.run.source import NetworkSource, Source
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import Journal, read_manifest
 from pipeline.tasks.vocabulary import Vocabulary
+from schemas.command import UNTYPED, Typed
 from schemas.errors import UsageError
 from schemas.experiment import Experiment, ImportedModel, ModelSpec
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, RunRecord
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Run:
     source: Source
     network: NetworkSource | None = None  # the network that came ready, None when the run trains its own
     placement: Placement = HERE  # of training; decides nothing about what is trained
+    typed: Typed = UNTYPED  # what names its experiment on the command line, for messages
+
+    def __repr__(self) -> str:
+        """Its name and its lake, without its settings."""
+        return f"<Run {self.id} in {self.root}>"
 
     @property
     def id(self) -> str:
@@ -43,6 +49,11 @@ class Run:
     def models(self) -> list[ModelSpec]:
         """Every model of the run, trained here or imported: what there is to dump."""
         return self.identity.models
+
+    @property
+    def record(self) -> RunRecord:
+        """What is noted of the run in its lake."""
+        return self.identity.record.model_copy(update={"typed": self.typed})
 
     @property
     def folder(self) -> Folder:
@@ -67,8 +78,7 @@ class Run:
 
     def _finished(self, stage: str, unit: str, manifest: Manifest | None) -> Manifest:
         if manifest is None:
-            raise UsageError(
-                f"{self.id} has not finished {stage} ({unit}): type "
-                f"`unrolled {stage} {self.experiment.name} --root {self.root}` first"
-            )
+            typed = self.typed if self.typed.words else Typed(words=(self.experiment.name,))
+            first = typed.again(self.root, stage=stage)
+            raise UsageError(f"{self.id} has not finished {stage} ({unit}): type `{first}` first")
         return manifest

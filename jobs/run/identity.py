@@ -31,6 +31,9 @@ class Identity:
 
     @property
     def record(self) -> RunRecord:
-        """What is noted of the run in its lake."""
-        experiment = self.experiment.model_dump()
+        """What is noted of the run in its lake: how it was begun, without the hypotheses of one's own.
+
+        Those may be changed later, and so are kept beside their annotations.
+        """
+        experiment = self.experiment.model_dump(exclude={"score": {"define"}})
         return RunRecord(run=self.id, experiment=experiment, inputs=self.inputs, imported=self.imported)

@@ -1,27 +1,22 @@
 """A network that was trained elsewhere: its code, weights, vocabulary and tokenizer, in files or at hand."""
 
-import copy
 import importlib
 import inspect
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from pipeline.capturing.modules import uncompiled
+from pipeline.dumping.as_read import as_read
 from pipeline.dumping.soundness import check_sound
 from pipeline.models.checkpoint import tensors_to_bytes
-from pipeline.models.network import (
-    check_network,
-    load_weights,
-    parse_weights,
-    sole_recurrent,
-    spec_of,
-    weights_of,
-)
+from pipeline.models.network import check_network, copied, sole_recurrent, spec_of
+from pipeline.models.state_dict import load_weights, parse_weights, weights_of
 from pipeline.storage.sources import read_file
 from pipeline.tasks.vocabulary import NETWORK_LACKS, Vocabulary, parse_vocabulary
 from schemas.errors import UsageError
@@ -36,11 +31,17 @@ class Network:
     module: nn.Module
     vocabulary: Vocabulary
     recurrent: str  # the path of its recurrent module
+    told: tuple[str, ...] = ()  # what a person should know of how its weights were read
 
     @property
     def weights(self) -> bytes:
         """As they are stored: a safetensors file, whatever they came in."""
         return tensors_to_bytes(weights_of(self.module))
+
+    @property
+    def as_read(self) -> bytes:
+        """What its recurrent module reads, as it is stored for the audit: a safetensors file."""
+        return tensors_to_bytes(as_read(self.module, self.recurrent, len(self.vocabulary)))
 
     @property
     def imported(self) -> ImportedModel:
@@ -58,6 +59,7 @@ class ImportedNetwork:
     settings: NetworkSettings
     code: str  # the folder that its Python is imported from, here and in workers
     begun: ImportedModel | None = None  # what the run began with, None before it has begun
+    told: tuple[str, ...] = ()  # as of `Network`
 
     def vocabulary(self) -> Vocabulary:
         """Read from its file."""
@@ -84,13 +86,18 @@ class LiveNetwork:
 
     network: Network
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Nothing: it came in no file."""
+        return ()
+
     def vocabulary(self) -> Vocabulary:
         """The given one."""
         return self.network.vocabulary
 
     def module(self) -> nn.Module:
         """A copy of the given one."""
-        return copy.deepcopy(self.network.module)
+        return copied(self.network.module)
 
     def open(self) -> Network:
         """The given one."""
@@ -108,8 +115,10 @@ def open_network(settings: NetworkSettings, code: str) -> Network:
     """
     vocabulary = load_vocabulary(settings, code)
     module = make_module(settings.model, code)
-    load_weights(module, parse_weights(read_file(settings.weights), settings.weights), settings.weights)
-    return checked_network(module, vocabulary, settings.recurrent)
+    parsed = parse_weights(read_file(settings.weights), settings.weights)
+    fitted = load_weights(module, parsed.tensors, settings.weights)
+    network = checked_network(module, vocabulary, settings.recurrent)
+    return replace(network, told=tuple(told for told in (parsed.told, fitted) if told))
 
 
 def checked_network(module: nn.Module, vocabulary: Vocabulary, recurrent: str) -> Network:
@@ -154,7 +163,7 @@ def make_module(model: str, code: str) -> nn.Module:
 
     if not isinstance(module, nn.Module):
         raise UsageError(f"{model}() gives a {type(module).__name__}, not a torch.nn.Module")
-    return module
+    return uncompiled(module)
 
 
 def import_callable(path: str, code: str) -> Callable[..., Any]:

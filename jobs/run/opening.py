@@ -14,13 +14,16 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import read_run, run_folder
 from pipeline.storage.sealed import seal
 from pipeline.tasks.vocabulary import Vocabulary
+from schemas.command import UNTYPED, Typed
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
 from schemas.experiment import Experiment
 from schemas.manifest import RunRecord
 from schemas.task_settings import TextSettings
 
 
-def open_run(experiment: Experiment, root: str, code: str = ".", placement: Placement = HERE) -> Run:
+def open_run(
+    experiment: Experiment, root: str, code: str = ".", placement: Placement = HERE, typed: Typed = UNTYPED
+) -> Run:
     """The run that an experiment is in a lake: its text is surveyed, its network imported and tried.
 
     Nothing is written.
@@ -30,6 +33,7 @@ def open_run(experiment: Experiment, root: str, code: str = ".", placement: Plac
         root: the lake.
         code: the folder that an imported network's Python is in.
         placement: where its models are trained.
+        typed: what names it on the command line.
 
     Raises UsageError when its files hold too few sequences, or characters outside the vocabulary, or its network
     cannot be dumped.
@@ -43,14 +47,14 @@ def open_run(experiment: Experiment, root: str, code: str = ".", placement: Plac
     if isinstance(source, TextSource):
         source = replace(source, surveyed=survey)
 
-    run = Run(whole_root(root), identity, source, _network(identity, code), placement)
+    run = Run(whole_root(root), identity, source, _network(identity, code, network), placement, typed)
     return checked_run(run, network)
 
 
 def recorded_run(record: RunRecord, root: str) -> Run:
     """A run that a lake has, as its record tells; nothing is read and nothing checked."""
     identity = Identity(Experiment.model_validate(record.experiment), record.inputs, record.imported)
-    return Run(whole_root(root), identity, _source(identity), _network(identity, "."))
+    return Run(whole_root(root), identity, _source(identity), _network(identity, "."), typed=record.typed)
 
 
 def checked_run(run: Run, network: Network | None) -> Run:
@@ -77,7 +81,7 @@ def checked_run(run: Run, network: Network | None) -> Run:
 def note_run(run: Run) -> None:
     """Note the run in its lake; a note that was damaged is written again."""
     folder = run.folder
-    path, note = f"{run_folder(run.id)}/run.json", seal(run.identity.record)
+    path, note = f"{run_folder(run.id)}/run.json", seal(run.record)
     if folder.create(path, note):
         return
     try:
@@ -101,9 +105,9 @@ def _source(identity: Identity) -> Source:
     return TaskSource(experiment.task, experiment.corpus, takes_all=experiment.network is not None)
 
 
-def _network(identity: Identity, code: str) -> NetworkSource | None:
-    settings = identity.experiment.network
-    return ImportedNetwork(settings, code, identity.imported) if settings else None
+def _network(identity: Identity, code: str, opened: Network | None = None) -> NetworkSource | None:
+    settings, told = identity.experiment.network, opened.told if opened else ()
+    return ImportedNetwork(settings, code, identity.imported, told) if settings else None
 
 
 def _sized(run: Run, vocabulary: Vocabulary | None) -> Run:

@@ -1,13 +1,14 @@
 """Reading what the stages of a run have left in the lake: its vocabulary, sequences, documents, models."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 
 from torch import nn
 
 from jobs.run.context import Run
 from pipeline.corpus.gathering import Gathering
 from pipeline.models.checkpoint import FILES, bytes_to_tensors, read_checkpoint
-from pipeline.models.network import load_weights
+from pipeline.models.state_dict import load_weights
 from pipeline.storage.manifests import read_plan
 from pipeline.storage.shards import read_shards, read_verified
 from pipeline.tasks.sequences import Sequences
@@ -55,9 +56,9 @@ def read_sequences(run: Run, split: str, start: int = 0, stop: int | None = None
     return gathered.sequences().take(start - before, stop - before)
 
 
-def checkpoint_paths(run: Run, model: str, checkpoint: int) -> dict[str, str]:
+def checkpoint_paths(run: Run, model: str, checkpoint: int, names: Iterable[str] = FILES) -> dict[str, str]:
     """Where a checkpoint's files are, by name."""
-    return {name: f"checkpoints/run={run.id}/model={model}/checkpoint={checkpoint}/{name}" for name in FILES}
+    return {name: f"checkpoints/run={run.id}/model={model}/checkpoint={checkpoint}/{name}" for name in names}
 
 
 def checkpoint_objects(run: Run, manifest: Manifest, model: str, checkpoint: int) -> dict[str, StoredObject]:

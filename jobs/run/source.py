@@ -64,12 +64,19 @@ class Source(Protocol):
     def knows_its_language(self) -> bool:
         """Whether a hypothesis about code can tell what language it reads."""
 
+    def unread_languages(self) -> list[str]:
+        """The languages, with suffixes, of those of its documents that are code which no reader here reads."""
+
     def description(self) -> list[str]:
         """Lines that a person should see before anything is made of it."""
 
 
 class NetworkSource(Protocol):
     """A network that was trained elsewhere."""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What a person should know of how its weights were read."""
 
     def vocabulary(self) -> Vocabulary:
         """What its tokens stand for. Raises UsageError when it is not what the run began with."""

@@ -100,6 +100,10 @@ class TaskSource:
         """It is no code, and is read as plain text."""
         return True
 
+    def unread_languages(self) -> list[str]:
+        """None, for it is no code."""
+        return []
+
     def description(self) -> list[str]:
         """Nothing beyond its settings."""
         return []

@@ -19,12 +19,13 @@ from pipeline.annotation.lexing import language_of
 from pipeline.corpus.cleaning import UNKNOWN, cleaned
 from pipeline.corpus.pieces import CHANGED, Shard, TextPiece, plan_pieces, steps_of, text_shards
 from pipeline.corpus.rows import split_range
-from pipeline.corpus.survey import Division, Survey, Surveyor, alphabet, divide
+from pipeline.corpus.survey import Division, Survey, Surveyor, alphabet, divide, fitted
 from pipeline.storage.sources import find_sources, read_documents
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.corpus import SPLITS, Document
 from schemas.errors import UsageError
 from schemas.experiment import CorpusSettings
+from schemas.languages import UNREAD
 from schemas.task_settings import TextSettings
 
 LINE_SECONDS = 10.0  # between two lines about a long reading
@@ -68,10 +69,10 @@ class TextSource:
         survey = self.survey()
         if vocabulary is None and len(survey):
             alphabet(survey, self.settings)
-        division = self.division()
+        corpus, division = fitted(survey, self.settings, self.corpus, self.last_split)
         if vocabulary:
             check_readable(self.settings, survey, division, vocabulary)
-        return self.corpus.model_copy(update={split: division.size(split) for split in SPLITS})
+        return corpus.model_copy(update={split: division.size(split) for split in SPLITS})
 
     def sized(self, corpus: CorpusSettings) -> "TextSource":
         """The same text with those sizes."""
@@ -110,6 +111,10 @@ class TextSource:
     def knows_its_language(self) -> bool:
         """Whether the name of any document tells it."""
         return any(language_of(f"a{suffix}") != "plain" for suffix in self.survey().suffixes)
+
+    def unread_languages(self) -> list[str]:
+        """By the suffixes of its documents."""
+        return [f"{UNREAD[suffix]} ({suffix})" for suffix in sorted(self.survey().suffixes) if suffix in UNREAD]
 
     def description(self) -> list[str]:
         """Its sizes, and what was left out."""

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from jobs.driver.stage import Piece, Stage, Unit, each
 from jobs.run.context import Run
-from jobs.run.defined import hypothesis_of, hypothesis_settings
+from jobs.run.defined import hypothesis_of, hypothesis_settings, is_yes_no
 from jobs.run.reading import document_shards, step_shards
-from pipeline.annotation.rows import Passage, alone, annotation_rows, passages_of
+from pipeline.annotation.rows import Passage, alone, annotation_rows, definition_row, passages_of
 from pipeline.corpus.rows import texts_of
 from pipeline.queries.expression import expression_rows
 from pipeline.storage.shards import read_shards, write_shard
 from schemas.corpus import STEPS
+from schemas.experiment import Experiment
 from schemas.manifest import StoredObject
-from schemas.scores import ANNOTATIONS
+from schemas.scores import ANNOTATIONS, DEFINITIONS
 from schemas.stages import hypothesis_unit
 
 
@@ -42,7 +44,7 @@ def units(run: Run) -> list[Unit[AnnotatePiece]]:
 
 
 def work(piece: Piece[AnnotatePiece]) -> list[StoredObject]:
-    """One shard of annotations, row for row with its shard of `steps`; documents are read whole."""
+    """One shard of annotations, as the shard of `steps`; the first piece also writes what they were made with."""
     run, hypothesis, shard = piece.run, piece.arguments.hypothesis, piece.arguments.shard
     steps = read_shards(run.folder, [step_shards(run, "probe")[shard]], STEPS.schema.names)
 
@@ -54,11 +56,25 @@ def work(piece: Piece[AnnotatePiece]) -> list[StoredObject]:
         passages = _passages(run, shard, texts)
         rows = annotation_rows(hypothesis_of(run.experiment, hypothesis), texts, passages)
 
+    tables = {ANNOTATIONS: rows}
+    if piece.index == 0:
+        tables[DEFINITIONS] = _definition(run.experiment, hypothesis)
     partition = {"run": run.id, "hypothesis": hypothesis}
-    return [write_shard(run.folder, ANNOTATIONS, partition, piece.index, [rows], piece.fingerprint)]
+    return [
+        write_shard(run.folder, table, partition, piece.index, [made], piece.fingerprint)
+        for table, made in tables.items()
+    ]
 
 
 STAGE = Stage("annotate", units, each(work), measure="steps")
+
+
+def _definition(experiment: Experiment, name: str) -> pa.Table:
+    return definition_row(
+        yes_no=is_yes_no(experiment, name),
+        definition=experiment.score.definition(name),
+        digest=hypothesis_settings(experiment, name).get("definition"),
+    )
 
 
 def _passages(run: Run, shard: int, texts: Iterable[int]) -> Iterable[Passage]:

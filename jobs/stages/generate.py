@@ -58,7 +58,7 @@ def _run_row(run: Run) -> pa.Table:
         "versions": json.dumps(
             {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}}
         ),
-        "config": run.experiment.model_dump_json(),
+        "config": json.dumps(run.identity.record.experiment),
     }
     return pa.Table.from_pylist([row], RUNS.schema)
 

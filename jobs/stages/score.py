@@ -14,8 +14,9 @@ from jobs.run.selection import kept_layers, kept_signals
 from jobs.runners.base import Needs
 from pipeline.scoring.rows import Asked, score_rows
 from pipeline.storage.shards import read_shards, write_shard
+from schemas.experiment import Experiment
 from schemas.manifest import StoredObject
-from schemas.scores import SCORES
+from schemas.scores import ANNOTATIONS, SCORES
 from schemas.signals import SIGNALS
 from schemas.stages import checkpoint_unit, hypothesis_unit, score_unit
 
@@ -34,7 +35,7 @@ class ScorePiece(BaseModel):
 def units(run: Run) -> list[Unit[ScorePiece]]:
     """One unit for each hypothesis, model and checkpoint, a piece for each layer that was dumped."""
     names = run.experiment.score.hypotheses
-    annotations = run.manifests("annotate", [hypothesis_unit(name) for name in names])
+    annotations = _annotations(run, names)
     dumped = [(model, checkpoint) for model in run.models for checkpoint in run.experiment.dumped_checkpoints]
     dumps = run.manifests("dump", [checkpoint_unit(model.name, checkpoint) for model, checkpoint in dumped])
 
@@ -42,11 +43,12 @@ def units(run: Run) -> list[Unit[ScorePiece]]:
     for (model, checkpoint), dump in zip(dumped, dumps, strict=True):
         layers = kept_layers(run.experiment, model.layers)
         for hypothesis, annotated in zip(names, annotations, strict=True):
-            reads = [stored.sha256 for stored in (*dump.objects, *annotated.objects)]
+            reads = [stored.sha256 for stored in (*dump.objects, *annotated)]
             place = {"hypothesis": hypothesis, "model": model.name, "checkpoint": checkpoint}
             pieces = [ScorePiece.model_validate({**place, "layer": layer}) for layer in layers]
             sizes = [float(model.hidden_size)] * len(layers)
-            planned.append(Unit(score_unit(hypothesis, model.name, checkpoint), {}, reads, pieces, sizes))
+            settings = _settings(run.experiment, hypothesis)
+            planned.append(Unit(score_unit(hypothesis, model.name, checkpoint), settings, reads, pieces, sizes))
     return planned
 
 
@@ -101,13 +103,22 @@ class _Place:
         return rows
 
 
+def _annotations(run: Run, names: Sequence[str]) -> list[list[StoredObject]]:
+    """The shards of some hypotheses' values; what they are defined by changes no score."""
+    manifests = run.manifests("annotate", [hypothesis_unit(name) for name in names])
+    return [[o for o in manifest.objects if o.table == ANNOTATIONS.name] for manifest in manifests]
+
+
+def _settings(experiment: Experiment, name: str) -> dict[str, object]:
+    """What decides the scores of a hypothesis besides its values: which measures there are of one's own."""
+    return {"yes_no": is_yes_no(experiment, name)} if experiment.score.definition(name) else {}
+
+
 def _asked(run: Run, names: Sequence[str]) -> tuple[Mapping[str, Asked], _Place]:
     """The values of some hypotheses at every step, and where each step is."""
     asked = {}
-    for name, annotated in zip(
-        names, run.manifests("annotate", [hypothesis_unit(name) for name in names]), strict=True
-    ):
-        rows = read_shards(run.folder, annotated.objects, ["sequence", "value"])
+    for name, annotated in zip(names, _annotations(run, names), strict=True):
+        rows = read_shards(run.folder, annotated, ["sequence", "value"])
         asked[name] = Asked(rows["value"].to_numpy(), yes_no=is_yes_no(run.experiment, name))
     return asked, _Place(rows["sequence"].to_numpy())
 

@@ -18,7 +18,7 @@ from jobs.runners.base import Needs
 from pipeline.storage.shards import commit
 from pipeline.tasks.vocabulary import format_vocabulary
 from schemas.experiment import ModelSpec
-from schemas.manifest import StoredObject
+from schemas.manifest import AS_READ, StoredObject
 from schemas.stages import WHOLE
 
 
@@ -27,7 +27,7 @@ def units(run: Run) -> list[Unit[ModelSpec]]:
     if run.imported:
         run.manifest("generate", WHOLE)  # the run's own row is there
         digests = [run.imported.weights, run.imported.vocabulary]
-        return [Unit(WHOLE, import_paths(run), digests, run.models, [1.0])]
+        return [Unit(WHOLE, import_paths(run), digests, run.models, [1.0], shown=("import", "networks"))]
     settings = run.experiment.training
     reads = [shard.sha256 for split in ("train", "valid") for shard in step_shards(run, split)]
     sizes = [float(settings.steps)] * len(run.models)
@@ -88,7 +88,8 @@ def _import(piece: Piece[ModelSpec], network: Network) -> list[StoredObject]:
         "model.safetensors": network.weights,
         "config.json": (json.dumps(config, indent=2) + "\n").encode(),
         "vocabulary.json": format_vocabulary(network.vocabulary.characters),
+        AS_READ: network.as_read,
     }
-    paths = checkpoint_paths(run, spec.name, run.experiment.kept_checkpoints[0])
+    paths = checkpoint_paths(run, spec.name, run.experiment.kept_checkpoints[0], files)
     stored = [commit(run.folder, paths[name], data) for name, data in files.items()]
     return [model_row(piece, spec, network.module), *stored]

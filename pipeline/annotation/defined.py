@@ -6,9 +6,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from pipeline.annotation.dependence import source_of
 from pipeline.annotation.hypotheses import Hypothesis
 from pipeline.annotation.values import Values
 from schemas.errors import UsageError
+from schemas.fingerprint import fingerprint
 from schemas.score_settings import Definition
 
 TRIED = "a (b)\n\n"  # what a function is tried on before anything is trained
@@ -33,6 +35,13 @@ def defined_hypothesis(definition: Definition) -> Hypothesis:
         return [_checked(value, definition) for value in values]
 
     return Hypothesis(_checked_values, yes_no=definition.yes_no)
+
+
+def definition_digest(definition: Definition) -> str:
+    """What decides the values of a definition: of its Python file what the function depends on, and no more."""
+    function = definition.python.rpartition(":")[2]
+    source = source_of(function, definition.source) if function else ""
+    return fingerprint({**definition.model_dump(), "source": source})
 
 
 def try_definition(definition: Definition) -> None:

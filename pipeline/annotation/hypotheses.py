@@ -16,9 +16,10 @@ class Hypothesis:
     function: Callable[..., Values]
     yes_no: bool = False
     reads_code: bool = False  # it is told the text's language too
+    edition: int = 1  # raised when its values change, so that a lake never mixes the old and the new
 
     def of(self, text: str, language: str) -> Values:
-        """A value for each character of a text; `language` is one of `lexing.LANGUAGES`."""
+        """A value for each character of a text; `language` is one of `schemas.languages.LANGUAGES`."""
         arguments: tuple[Any, ...] = (text, language) if self.reads_code else (text,)
         return self.function(*arguments)
 
@@ -32,11 +33,11 @@ def _yes_no(function: Callable[[str], Values]) -> Hypothesis:
 
 
 def _depth(function: Callable[[str, str], Values]) -> Hypothesis:
-    return Hypothesis(function, reads_code=True)
+    return Hypothesis(function, reads_code=True, edition=2)
 
 
 def _place(function: Callable[[str, str], Values]) -> Hypothesis:
-    return Hypothesis(function, yes_no=True, reads_code=True)
+    return Hypothesis(function, yes_no=True, reads_code=True, edition=2)
 
 
 HYPOTHESES: dict[str, Hypothesis] = {
@@ -75,7 +76,7 @@ HYPOTHESES: dict[str, Hypothesis] = {
     "in_capitalised_word": _yes_no(prose.in_capitalised_word),
     "in_auxiliary_be": _yes_no(prose.in_auxiliary_be),
     "in_number": _yes_no(prose.in_number),
-    "is_emoji": _yes_no(prose.is_emoji),
+    "is_emoji": Hypothesis(prose.is_emoji, yes_no=True, edition=2),
     "sentence_start": _yes_no(prose.sentence_start),
 }
 

@@ -5,7 +5,9 @@ What only the rest of a word or phrase decides (whether all of a word is capital
 
 import re
 from collections.abc import Iterator
+from unicodedata import category
 
+from pipeline.annotation.emoji import EMOJI, MODIFIED, PRESENTED
 from pipeline.annotation.values import Span, Values, inside
 
 _URL = re.compile(r"(?:https?://|www\.)\S*[^\s.,;:!?)\]\"'”’]")
@@ -21,8 +23,17 @@ _AUXILIARY_BE = re.compile(
     r"(?:n['’]t)?(?:\s+(?:not|never|also|always|only))?(?:\s+have)?\s+(?:be|been|being)\b",
     re.IGNORECASE,
 )
-# Pictographs, dingbats, flags; what joins and varies them; not digits and signs that may be shown as either.
-_EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b50\u2b55\u200d\ufe0f]")
+_JOINER = "\u200d"
+_EMOJI = re.compile(
+    rf"""
+    [{PRESENTED}](?!\ufe0e)
+    | [{EMOJI}](?=\ufe0f|\u20e3)                       # shown as text but for these: ❤️ 1️⃣
+    | [{MODIFIED}](?=[\U0001f3fb-\U0001f3ff])          # skin tones
+    | (?![\#*0-9])[{EMOJI}](?={_JOINER}[{EMOJI}]) | (?<={_JOINER})(?![\#*0-9])[{EMOJI}]
+    | [\ufe0f\u20e3\U000e0020-\U000e007f{_JOINER}]    # they vary it, enclose, tag, join
+    """,
+    re.VERBOSE,
+)
 
 
 def in_url(text: str) -> Values:
@@ -72,8 +83,12 @@ def in_number(text: str) -> Values:
 
 
 def is_emoji(text: str) -> Values:
-    """Whether the character is an emoji, or a character that joins or modifies emoji."""
-    return inside(text, _spans(_EMOJI, text))
+    """Whether the character is shown as an emoji, or joins or varies one: "⌚", "❤️", "1️⃣"; not "❤", "1", "™".
+
+    By the tables of Unicode 18.0. A sign that may be shown either way is an emoji where U+FE0F, a skin tone or a
+    joiner makes it one.
+    """
+    return inside(text, (span for span in _spans(_EMOJI, text) if not _joins_letters(text, span[0])))
 
 
 def sentence_start(text: str) -> Values:
@@ -84,6 +99,12 @@ def sentence_start(text: str) -> Values:
 
 def _spans(pattern: re.Pattern[str], text: str) -> list[Span]:
     return [match.span() for match in pattern.finditer(text)]
+
+
+def _joins_letters(text: str, place: int) -> bool:
+    """Whether a joiner stands here that belongs to a script, as in Sinhala, and not to emoji."""
+    before = text[place - 1 : place]
+    return text[place] == _JOINER and before not in ("", "\ufe0f", "\u20e3") and category(before)[0] in "LM"
 
 
 def _words(text: str) -> Iterator[tuple[str, Span]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +10,15 @@ import pyarrow as pa
 from pipeline.annotation.hypotheses import Hypothesis
 from pipeline.annotation.lexing import language_of
 from pipeline.annotation.values import Values
-from schemas.scores import ANNOTATIONS
+from schemas.score_settings import Definition
+from schemas.scores import ANNOTATIONS, DEFINITIONS
 
 
 class Passage(NamedTuple):
     """Sequences that follow one another in one document, or one that stands alone."""
 
     sequences: Sequence[int]
-    language: str  # one of `lexing.LANGUAGES`
+    language: str  # one of `schemas.languages.LANGUAGES`
 
 
 def annotation_rows(
@@ -45,6 +46,25 @@ def annotation_rows(
         "value": pa.array(values, pa.float64()),
     }
     return pa.table(columns, schema=ANNOTATIONS.schema)
+
+
+def definition_row(*, yes_no: bool, definition: Definition | None, digest: object) -> pa.Table:
+    """The row of `definitions` of a hypothesis; without a definition it is a shipped one."""
+    own = definition.model_dump() if definition else {"python": "", "sql": "", "source": ""}
+    row = {
+        "origin": "python" if own["python"] else "sql" if own["sql"] else "shipped",
+        "yes_no": yes_no,
+        "definition": own["python"] or own["sql"] or None,
+        "source": own["source"] or None,
+        "digest": digest,
+    }
+    return pa.Table.from_pylist([row], DEFINITIONS.schema)
+
+
+def definition_of(row: Mapping[str, Any]) -> Definition:
+    """The definition that a row of `definitions` tells, of a hypothesis that is not a shipped one."""
+    given = {"name": row["hypothesis"], "yes_no": row["yes_no"], row["origin"]: row["definition"]}
+    return Definition(**given, source=row["source"] or "")
 
 
 def alone(texts: Iterable[int], language: str) -> Iterator[Passage]:

@@ -9,12 +9,16 @@ from pipeline.annotation.values import Span
 
 _HEADER = re.compile(r"^[ \t]*(?:async[ \t]+)?(def|class)\b", re.MULTILINE)
 _HEADER_MARK = re.compile(r"\\\n|[()\[\]{}:\n]")
-_PREPROCESSOR = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.)*+", re.MULTILINE | re.DOTALL)
+_PREPROCESSOR = re.compile(  # of C and its like; not JavaScript's #private(), nor Rust's #[attributes]
+    r"^[ \t]*#[ \t]*(?:define|elif|else|end|error|if|import|include|line|nullable|pragma|region|undef|warning)"
+    r"(?:[^\n\\]|\\.)*+",
+    re.MULTILINE | re.DOTALL,
+)
 _ANNOTATIONS = re.compile(
     r"(?:\s*+@(?!interface\b)[\w.$]++(?:\s*+\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\))?+)*+"
 )
 _FUNCTION = re.compile(r"\b(?:func|fun|fn|function|def)\s+(?=[\w$(<])")
-_BEFORE_PARAMETERS = re.compile(r"[\w\s.<>,?&*\[\]@$:~]*+")
+_BEFORE_PARAMETERS = re.compile(r"[\w\s.<>,?&*\[\]@$:~#]*+")
 _ASSIGNMENT = re.compile(r"[()]|(?<![=!<>])=(?!=)(?!\s*(?:0|default|delete)\s*\Z)")  # but for C++'s `= 0`
 _WORD = re.compile(r"[A-Za-z_$][\w$]*+")
 # Statements and operators: no name of a method, nor part of a type.
@@ -42,7 +46,7 @@ def python_headers(code: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def c_like_signatures(code: str) -> list[Span]:
+def signatures_in_braces(code: str) -> list[Span]:
     """From the name of a method to the { or ; that ends its declaration, both inside.
 
     A piece of code between { } and ; declares a method if, apart from annotations, it is a name with parentheses;
@@ -103,7 +107,7 @@ def _declared(piece: str, end: str) -> int | None:
 
     before = piece[begin:bracket].rstrip()
     place = len(before)
-    while place and (before[place - 1].isalnum() or before[place - 1] in "_$~"):
+    while place and (before[place - 1].isalnum() or before[place - 1] in "_$~#"):
         place -= 1
     name = before[place:]
 

@@ -1,4 +1,4 @@
-"""Hypotheses about source code in any language that `lexing` knows; in plain text all is code.
+"""Hypotheses about source code in any language of `schemas.languages`; in plain text all is code.
 
 What only the rest of the text decides (how far a line goes, whether a name begins a method) is told of the whole.
 """
@@ -6,21 +6,13 @@ What only the rest of the text decides (how far a line goes, whether a name begi
 import re
 from itertools import accumulate
 
-from pipeline.annotation.lexing import (
-    BLOCK_COMMENT,
-    CODE,
-    COMMENTS,
-    DOC_COMMENT,
-    DOC_STRING,
-    LINE_COMMENT,
-    STRINGS,
-    code_of,
-    regions,
-)
-from pipeline.annotation.signatures import c_like_signatures, python_signatures
+from pipeline.annotation.grammar import BLOCK_COMMENT, DOC_COMMENT, LINE_COMMENT
+from pipeline.annotation.lexing import CODE, COMMENTS, DOC_STRING, STRINGS, code_of, regions
+from pipeline.annotation.signatures import python_signatures, signatures_in_braces
 from pipeline.annotation.values import Values, inside
 
-_AT = re.compile(r"@\w[\w.]*")
+_AT = re.compile(r"(?<!\w)@\w[\w.]*")  # not Kotlin's return@label
+_PYTHON_AT = re.compile(r"^[ \t]*(@\w[\w.]*)", re.MULTILINE)  # elsewhere @ multiplies matrices
 _LICENCE = re.compile(r"licen[cs]e|copyright", re.IGNORECASE)
 
 
@@ -74,13 +66,19 @@ def in_method_signature(text: str, language: str) -> Values:
 
     A method is a name with parentheses after a type or modifiers, or before a {; not a call, nor what is assigned.
     """
-    find = python_signatures if language == "python" else c_like_signatures
+    find = python_signatures if language == "python" else signatures_in_braces
     return inside(text, find(code_of(text, language)))
 
 
 def after_at(text: str, language: str) -> Values:
-    """Whether the character is in an annotation's or decorator's name, from its @ onwards, in code only."""
-    return inside(text, [match.span() for match in _AT.finditer(code_of(text, language))])
+    """Whether the character is in an annotation's or decorator's name, from its @ onwards, in code only.
+
+    In C# an @ makes a name of a keyword, and there is none.
+    """
+    if language == "csharp":
+        return [0.0] * len(text)
+    pattern, group = (_PYTHON_AT, 1) if language == "python" else (_AT, 0)
+    return inside(text, [match.span(group) for match in pattern.finditer(code_of(text, language))])
 
 
 def in_licence_header(text: str, language: str) -> Values:

@@ -18,7 +18,7 @@ from torch import nn
 
 from pipeline.capturing import forwards
 from pipeline.capturing.layer_signals import Call, LayerSignals, html_table
-from pipeline.capturing.modules import find_recurrent
+from pipeline.capturing.modules import find_recurrent, uncompiled
 from pipeline.capturing.unrolling import Unrolled
 from schemas.errors import UsageError
 
@@ -35,9 +35,11 @@ class Capture:
                 is given one: a long sequence can so be run in pieces.
         """
         self.calls: list[Call] = []
-        self._module = module
-        self._found = find_recurrent(module)
+        self._given = module
+        self.module = uncompiled(module)
+        self._found = find_recurrent(self.module)
         self._paths = {id(inner): path for path, inner in self._found.items()}
+        self.known = frozenset((id(self.module), *self._paths))
         self._carry_state = carry_state
         self._states: dict[str, Any] = {}
         self._depth = 0  # of calls of the module within one another
@@ -47,7 +49,7 @@ class Capture:
     def __getitem__(self, path: str) -> LayerSignals:
         """The signals of one recurrent module in the last call; the path of the module itself is ""."""
         if not self.calls:
-            raise UsageError("nothing was captured: call the module inside `with pipeline.capture(module):`")
+            raise UsageError("nothing was captured: call the module inside `with unrolled.capture(module):`")
         return self.calls[-1][path]
 
     def __contains__(self, path: object) -> bool:
@@ -78,7 +80,7 @@ class Capture:
     def __call__(self, *inputs: Any, **options: Any) -> Self:
         """Run the module once, without gradients, and give the capture: `pipeline.capture(model)(batch)`."""
         with self, torch.no_grad():
-            self._module(*inputs, **options)
+            self._given(*inputs, **options)
         return self
 
     def __enter__(self) -> Self:
@@ -107,7 +109,7 @@ class Capture:
 
     def watches(self, module: nn.Module) -> bool:
         """Whether a call of a module is one of the calls that are counted."""
-        return module is self._module and _backward_pass() == self._backward
+        return module is self.module and _backward_pass() == self._backward
 
     def begin_call(self) -> None:
         """The module is called."""

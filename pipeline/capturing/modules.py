@@ -36,6 +36,11 @@ class Recurrent:
     takes_tuple: bool = False  # also a state of one part as a tuple of one
 
 
+def uncompiled(module: nn.Module) -> nn.Module:
+    """The module that torch.compile was given, or the module itself."""
+    return dict(module.named_children()).get("_orig_mod", module)
+
+
 def find_recurrent(module: nn.Module) -> dict[str, nn.Module]:
     """The recurrent modules inside a module, by path; the module itself is "".
 
@@ -148,7 +153,7 @@ def _check_kind(path: str, module: nn.Module) -> None:
 def _check(path: str, module: nn.Module) -> None:
     """Raise UsageError, with the path, for a module whose signals would not be its own."""
     kind = next((kind for kind in RECURRENT if isinstance(module, kind)), None)
-    if kind is None or type(module).forward is not vars(kind)["forward"]:
+    if kind is None or type(module).forward is not kind.forward:
         raise UsageError(
             f"{path} is a {type(module).__name__}, whose equations are its own: known are {KNOWN}, not subclasses "
             "with another forward"

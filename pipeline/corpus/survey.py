@@ -168,7 +168,7 @@ def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, last:
         ends = np.cumsum(windows[order[start:]])
         available = int(ends[-1]) if len(ends) else 0
         if available < max(1, wanted):
-            raise UsageError(_too_few(survey, settings, int(windows[order].sum()), corpus, split))
+            raise UsageError(_too_few(survey, settings, int(windows[order].sum()), corpus, (split, last)))
 
         stop = start + (int(np.searchsorted(ends, wanted)) + 1 if wanted else len(ends))
         chosen = order[start:stop]
@@ -185,10 +185,45 @@ def divide(survey: Survey, settings: TextSettings, corpus: CorpusSettings, last:
     return Division(splits, taken)
 
 
-def _too_few(survey: Survey, settings: TextSettings, windows: int, corpus: CorpusSettings, split: str) -> str:
+def fitted(
+    survey: Survey, settings: TextSettings, corpus: CorpusSettings, last: str = "train"
+) -> tuple[CorpusSettings, Division]:
+    """The sizes of a text's splits, and its division; those that are only defaults shrink where it is short.
+
+    Valid and probe then take a tenth at most, half of it where the documents cannot be divided so, and so on;
+    train takes what they leave. Raises UsageError as `divide` does.
+    """
+    free = set(SPLITS) - corpus.model_fields_set
+    share = int(windows_of(survey.characters, settings.window).sum()) // 10
+    trains = (corpus.train, 0) if "train" in free else (corpus.train,)
+
+    while True:
+        small = {split: max(1, min(getattr(corpus, split), share)) for split in free - {"train"}}
+        for train in trains:
+            sizes = corpus.model_copy(update={**small, "train": train})
+            try:
+                return sizes, divide(survey, settings, sizes, last)
+            except UsageError:
+                if train == trains[-1] and (share < 2 or not small):
+                    raise
+        share //= 2
+
+
+def _too_few(
+    survey: Survey, settings: TextSettings, windows: int, corpus: CorpusSettings, where: tuple[str, str]
+) -> str:
+    """What to say; `where` is the split that has too few, and the last one, which takes what the others leave."""
+    split, last = where
     if not windows:
         left = "".join(f", {count} {reason}" for reason, count in survey.left_out.items())
         return f"the corpus is empty: no document with enough characters in {settings.choice}{left}"
+    needed = sum(1 for name in SPLITS if getattr(corpus, name) or name == last)
+    if len(survey) < needed:
+        documents = f"{len(survey)} document{'s' if len(survey) > 1 else ''}"
+        return (
+            f"the corpus holds {windows} sequences in {documents}, and {needed} splits need {needed}, for no "
+            'document lies in two: give more files, or read lines with task.documents = "line"'
+        )
     wanted = corpus.train + corpus.valid + corpus.probe
     return (
         f"the corpus holds {windows} sequences in {len(survey)} documents, and train + valid + probe ask for "

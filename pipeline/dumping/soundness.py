@@ -5,6 +5,7 @@ construction; others are tried.
 """
 
 import numpy as np
+import torch
 from torch import nn
 
 from pipeline.dumping.unroll import Block, unroll
@@ -13,6 +14,7 @@ from schemas.errors import UsageError
 
 LENGTHS = (9, 5, 2, 1)
 TOLERANCE = 1e-4  # sums in another order differ in the last digits, another input in the first
+SAME = 1e-6  # weights that are worked out anew at each call
 
 
 def check_sound(model: nn.Module, path: str, vocabulary_size: int) -> None:
@@ -23,12 +25,25 @@ def check_sound(model: nn.Module, path: str, vocabulary_size: int) -> None:
     (block,) = unroll(model, together, path)
     for place in range(len(LENGTHS)):
         (alone,) = unroll(model, together.take(place, place + 1), path)
+        _check_weights(path, block, alone)
         if not _agree(block, alone, slice(int(ends[place]), int(ends[place + 1]))):
             raise UsageError(
                 "what the model does at a step depends on the steps after it, or on the other sequences of its "
                 "batch (attention, a layer that reads backwards, BatchNorm?), so its values cannot be dumped by "
-                "sequence: use `with pipeline.capture(module)` in Python"
+                "sequence: use `with unrolled.capture(module)` in Python"
             )
+
+
+def _check_weights(path: str, block: Block, again: Block) -> None:
+    """Raise UsageError when a second run had other weights than the first."""
+    for layer, (first, second) in enumerate(zip(block.layers, again.layers, strict=True)):
+        for name, values in first.weights._asdict().items():
+            other = getattr(second.weights, name)
+            if values is not None and not torch.allclose(values, other, rtol=SAME, atol=SAME):
+                raise UsageError(
+                    f"{path or 'the recurrent module'} has another {name} of layer {layer} at each call (a random "
+                    "parametrization?), so no checkpoint holds it: use `with pipeline.capture(module)` in Python"
+                )
 
 
 def _agree(together: Block, alone: Block, here: slice) -> bool:

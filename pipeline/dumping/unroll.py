@@ -85,7 +85,7 @@ def _run(model: nn.Module, capture: Capture, path: str, tokens: np.ndarray) -> t
         raise UsageError(
             f"the model runs {path or 'its recurrent module'} {len(runs)} times over {given} (batch, steps) for "
             f"tokens {tokens.shape}, and the table has a place for one step a token (is batch_first right?): "
-            "use `with pipeline.capture(module)` in Python"
+            "use `with unrolled.capture(module)` in Python"
         )
     return layers, logits.cpu()
 
@@ -115,7 +115,7 @@ def _check_state(layers: list[LayerRun], before: list[LayerRun]) -> None:
     if not before and any(part.any() for layer in layers for part in layer.state):
         raise UsageError(
             "the model begins with a state that is not 0, and in the tables the state before step 0 is 0: use "
-            "`with pipeline.capture(module)` in Python"
+            "`with unrolled.capture(module)` in Python"
         )
 
     for last, now in zip(before, layers, strict=bool(before)):

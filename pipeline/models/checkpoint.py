@@ -1,4 +1,7 @@
-"""A checkpoint as three files: model.safetensors, config.json (the architecture), vocabulary.json. No pickle."""
+"""A checkpoint as three files: model.safetensors, config.json (the architecture), vocabulary.json. No pickle.
+
+That of an imported network has a fourth, as_read.safetensors: `pipeline.dumping.as_read` says what it holds.
+"""
 
 import json
 
@@ -8,7 +11,8 @@ from torch import Tensor
 from pipeline.models.recurrent_lm import RecurrentLM
 from schemas.experiment import Architecture
 
-FILES = ("model.safetensors", "config.json", "vocabulary.json")
+WEIGHTS = "model.safetensors"
+FILES = (WEIGHTS, "config.json", "vocabulary.json")
 
 
 def write_checkpoint(model: RecurrentLM, characters: str) -> dict[str, bytes]:

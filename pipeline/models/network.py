@@ -1,106 +1,17 @@
-"""A network that was trained elsewhere: its weights, its recurrent module, what it must be for the tables."""
+"""A network that was trained elsewhere: its recurrent module, and what it must be for the tables."""
 
-import io
-import pickle
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterator
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from pipeline.models.checkpoint import bytes_to_tensors
+from pipeline.models.state_dict import some
 from schemas.errors import UsageError
 from schemas.experiment import ModelSpec
 
-NAMED = 3  # of a list of names, the first that are told
 MODES = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn", "RNN_RELU": "rnn"}
-BY_HAND = "use `with pipeline.capture(module)` in Python"
-
-
-def parse_weights(data: bytes, name: str) -> dict[str, Tensor]:
-    """The tensors of a state_dict file by name: safetensors, or torch.save's own where the name says .pt or .pth.
-
-    torch's file is a pickle, and only its tensors are read: code in it is refused, never run. Raises UsageError
-    that names the file and says how to write one that can be read.
-    """
-    how = f'from safetensors.torch import save_file; save_file(model.state_dict(), "{_stem(name)}.safetensors")'
-    if not name.endswith((".pt", ".pth")):
-        try:
-            return bytes_to_tensors(data)
-        except SafetensorError as error:
-            raise UsageError(f"{name} is not a whole safetensors file ({error}): write it again: {how}") from None
-
-    loaded = _torch_load(data, name, how)
-    if not isinstance(loaded, Mapping) or not all(isinstance(tensor, Tensor) for tensor in loaded.values()):
-        content = _some(list(map(str, loaded))) if isinstance(loaded, Mapping) else f"a {type(loaded).__name__}"
-        raise UsageError(f"{name} holds no state_dict but {content}: take the state_dict out of it, then {how}")
-    return {str(key): tensor for key, tensor in loaded.items()}
-
-
-def _torch_load(data: bytes, name: str, how: str) -> object:
-    """What torch.save has put into a file, if that is nothing but tensors and plain values."""
-    try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UsageError(
-            f"{name} holds more than tensors, and the rest is not read, for it could run code: {how}"
-        ) from None
-    except Exception as error:  # noqa: BLE001  # torch's readers of broken files raise all kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{name} is not a file that torch.save made ({reason}): write it again: {how}") from None
-
-
-def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
-    """Put weights into a module, on the CPU and ready to evaluate.
-
-    Raises UsageError when a name or shape does not fit, or a tensor is no finite float32.
-    """
-    _check_numbers(tensors, name)
-    _check_fit(module.cpu().state_dict(keep_vars=True), tensors, name)
-
-    module.load_state_dict(dict(tensors), strict=False)
-    module.eval()
-
-    for key, parameter in module.named_parameters():
-        if parameter.dtype != torch.float32:
-            raise UsageError(
-                f"the model's {key} is {parameter.dtype}, and the tables hold float32: give model.float()"
-            )
-
-
-def _check_numbers(tensors: Mapping[str, Tensor], name: str) -> None:
-    """Raise UsageError for a tensor of a file that is no finite float32."""
-    for key, tensor in tensors.items():
-        if tensor.is_floating_point() and tensor.dtype != torch.float32:
-            raise UsageError(
-                f"{name}: {key} is {str(tensor.dtype).removeprefix('torch.')}, and the tables hold float32: "
-                "save model.float().state_dict()"
-            )
-        if not torch.isfinite(tensor).all():
-            raise UsageError(
-                f"{name}: {key} holds NaN or infinite values: give weights from before training diverged"
-            )
-
-
-def _check_fit(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], name: str) -> None:
-    """Raise UsageError when a file's tensors are not those that a module expects, by name and shape."""
-    given = {id(expected[key]) for key in tensors if key in expected}  # tied ones count under any of their names
-    missing = [key for key, tensor in expected.items() if key not in tensors and id(tensor) not in given]
-    shapes = [
-        f"{key} is {tuple(tensors[key].shape)}, not {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in tensors and tensors[key].shape != tensor.shape
-    ]
-
-    problems = {"lacks": missing, "has besides": sorted(set(tensors) - set(expected)), "where": shapes}
-    misfit = "; ".join(f"{problem} {_some(names)}" for problem, names in problems.items() if names)
-    if misfit:
-        raise UsageError(f"{name} does not fit the model: it {misfit}: give the weights of this model")
-
-
-def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """A module's weights as they are stored: on the CPU, each by itself, so that tied ones are written twice."""
-    return {key: tensor.detach().cpu().clone() for key, tensor in module.state_dict().items()}
+BY_HAND = "use `with unrolled.capture(module)` in Python"
 
 
 def sole_recurrent(module: nn.Module, path: str = "") -> tuple[str, nn.RNNBase]:
@@ -114,7 +25,7 @@ def sole_recurrent(module: nn.Module, path: str = "") -> tuple[str, nn.RNNBase]:
 
     if not candidates:
         names = [f"{name or 'the module itself'} ({type(part).__name__})" for name, part in inside.items()]
-        raise UsageError(f"the model holds no nn.LSTM, nn.GRU or nn.RNN, only {_some(names, 8)}: {BY_HAND}")
+        raise UsageError(f"the model holds no nn.LSTM, nn.GRU or nn.RNN, only {some(names, 8)}: {BY_HAND}")
 
     if path and path not in candidates:
         raise UsageError(
@@ -188,13 +99,38 @@ def check_network(module: nn.Module, vocabulary_size: int) -> None:
         )
 
     if not torch.isfinite(logits).all():
-        raise UsageError("the model gives NaN or infinite logits: look at its factory")
+        buffers = [name for name, values in module.named_buffers() if not torch.isfinite(values).all()]
+        blamed = f"its buffers {some(buffers)} hold such values" if buffers else "look at its factory"
+        raise UsageError(f"the model gives NaN or infinite logits: {blamed}")
 
 
-def _some(names: list[str], most: int = NAMED) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def copied(module: nn.Module) -> nn.Module:
+    """A copy of a module as it is now, also of one that `copy.deepcopy` refuses.
+
+    That takes no tensor which a graph has made, such as the weight that weight_norm or a pruning leaves in the
+    module, or a state that it keeps from its training: the copy has the same values without the graph.
+
+    Raises UsageError when a part of it cannot be copied.
+    """
+    try:
+        made = {id(tensor): tensor for part in module.modules() for tensor in _graph_made(vars(part))}
+        return copy.deepcopy(module, {key: tensor.detach().clone() for key, tensor in made.items()})
+    except Exception as error:  # noqa: BLE001  # whatever someone else's module holds
+        reason = (str(error).splitlines() or [""])[0]
+        raise UsageError(
+            f"{type(module).__name__} cannot be copied ({type(error).__name__}: {reason}): take what is no weight "
+            "out of it, or give its code and weights as files: unrolled dump --model … --weights …"
+        ) from None
 
 
-def _stem(name: str) -> str:
-    return name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+def _graph_made(value: object) -> Iterator[Tensor]:
+    """The tensors inside a value that are no leaves of a graph."""
+    if isinstance(value, Tensor):
+        if not value.is_leaf:
+            yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _graph_made(inner)
+    elif isinstance(value, list | tuple | set):
+        for inner in value:
+            yield from _graph_made(inner)

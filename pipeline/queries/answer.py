@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from html import escape
+from itertools import islice
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from pipeline.queries.html import html_rows
+
 _SHOWN = 20  # rows, where an answer is printed
+PLAN = ["explain_key", "explain_value"]  # the columns of what EXPLAIN gives
 
 
 class Answer:
@@ -68,9 +73,23 @@ class Answer:
         return self.to_arrow_reader().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        """The first rows, in DuckDB's own frame."""
+        """The first rows, in DuckDB's own frame; a plan as DuckDB draws it."""
+        rows, more = self._first()
+        if rows.column_names == PLAN:
+            return "\n".join(rows[PLAN[1]].to_pylist())
         with self._told(), duckdb.connect(":memory:") as connection:
-            batch = next(iter(self._run().to_arrow_reader(_SHOWN)), None)
-            if batch is None:
-                return "no rows"
-            return str(connection.from_arrow(pa.Table.from_batches([batch])))
+            return f"{connection.from_arrow(rows)}{more}"
+
+    def _repr_html_(self) -> str:
+        """The first rows, for a notebook."""
+        rows, more = self._first()
+        if rows.column_names == PLAN:
+            return f"<pre>{escape(repr(self))}</pre>"
+        return html_rows(rows, more)
+
+    def _first(self) -> tuple[pa.Table, str]:
+        """The rows that are shown, and whether there are others."""
+        with self._told():
+            reader = self._run().to_arrow_reader(_SHOWN + 1)
+            table = pa.Table.from_batches(islice(reader, 1), reader.schema)
+            return table.slice(0, _SHOWN), f"the first {_SHOWN} rows" if len(table) > _SHOWN else ""

@@ -1,7 +1,7 @@
 -- question: Which neuron follows each hypothesis best?
--- parameter run text: the run's id
--- parameter signal text = : one of the eight signals; default: all
--- parameter checkpoint integer = : number of updates; default: each model's last
+-- parameter run run: the run's id, or the start of it
+-- parameter signal signal = : one of the eight signals; default: all
+-- parameter checkpoint checkpoint = : number of updates; default: each model's last
 -- tables: scores
 with measured as (
   select
@@ -16,7 +16,7 @@ with measured as (
 )
 select
   hypothesis, model, 'L' || layer || '/N' || neuron as neuron, signal,
-  round(pearson, 3) as pearson, round(spearman, 3) as spearman, round(auc, 3) as auc, n
+  pearson, spearman, auc, n
 from measured
 where pearson is not null
 qualify row_number() over (partition by hypothesis order by abs(pearson) desc, model, layer, neuron, signal) = 1

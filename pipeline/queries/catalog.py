@@ -1,7 +1,7 @@
 """What a lake holds, by its manifests: the shards of each table, and how far each run is."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,8 +12,14 @@ from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, RUN, check_format, 
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
-from schemas.stages import STAGES, expected_units
+from schemas.stages import STAGES, TABLES_OF, expected_units, stage_of
 
+# What has a stage do something where an experiment asks for nothing.
+_ASKS = {
+    "sample": "sample.length=200",
+    "annotate": "score.hypotheses=['line_position']",
+    "score": "score.hypotheses=['line_position']",
+}
 _READ = {LAKE.rsplit("/", 1)[1], RUN, PLAN, MANIFEST}
 
 
@@ -24,6 +30,11 @@ class Catalog:
     runs: dict[str, RunRecord]
     begun: dict[str, list[tuple[str, str]]]  # by run: stage and unit of every plan
     manifests: dict[str, list[Manifest]]  # by run
+    root: str = ""  # of the lake, as it is known from any folder
+
+    def __repr__(self) -> str:
+        """How much there is, rather than all of it."""
+        return f"<Catalog of {len(self.runs)} runs, {sum(1 for _ in self._objects())} objects>"
 
     @property
     def status(self) -> dict[str, str]:
@@ -42,18 +53,56 @@ class Catalog:
     def _finished(self, run: str, stage: str) -> set[str]:
         return {manifest.plan.unit for manifest in self.manifests[run] if manifest.plan.stage == stage}
 
+    def incomplete(self, tables: Collection[str], run: object = None) -> list[str]:
+        """What to say of the runs that some tables do not hold all rows of.
+
+        Args:
+            tables: their names.
+            run: the only one that counts, if it is a run; else all do.
+        """
+        asked = [str(run)] if run in self.runs else sorted(self.runs)
+        stages = [stage for stage in STAGES if not set(TABLES_OF[stage]).isdisjoint(tables)]
+        lacking = [(name, stage, *self.units(name, stage)) for name in asked for stage in stages]
+        return [
+            f"{name} is incomplete: {stage} has {len(done)} of its {len(wanted)} units, so rows of it are missing"
+            for name, stage, done, wanted in lacking
+            if not wanted <= done
+        ]
+
+    def units(self, run: str, stage: str) -> tuple[set[str], set[str]]:
+        """The units of a stage that a run has finished, and all that it needs or has begun."""
+        done = self._finished(run, stage)
+        begun = {unit for name, unit in self.begun[run] if name == stage}
+        return done, done | begun | set(expected_units(stage, self.runs[run]))
+
     def require(self, run: str, stage: str) -> None:
         """Raise UsageError when a run is unknown, or has not finished any unit of a stage."""
         if run not in self.runs:
             raise unknown("run", run, self.runs)
         if not self._finished(run, stage):
-            record = self.runs[run].experiment
-            again = (
-                "the command that began it, or an experiment with its [network] (docs/other-networks.md)"
-                if record.get("network")
-                else f"`unrolled run {record['name']} --root …`, the command that began it"
-            )
-            raise UsageError(f"{run} has no {stage} yet: go on with {again}")
+            raise UsageError(f"{run} has no {stage}{self._why_not(run, stage)}")
+
+    def _why_not(self, run: str, stage: str) -> str:
+        """Why a run lacks a stage, and what to do about it."""
+        record = self.runs[run]
+        typed = record.typed
+        if not expected_units(stage, record):
+            asks = _ASKS.get(stage)
+            if asks and typed.command == "run" and typed.words:
+                return f", for its experiment asks for none: type `{typed.again(self.root, '--set', asks)}`"
+            how = f": set {asks} in an experiment with its [network] (docs/other-networks.md)" if asks else ""
+            return f", for its experiment asks for none{how}"
+        if typed.command == "dump" and stage not in ("generate", "train", "dump"):  # that is as far as flags go
+            return " yet: go on with an experiment that has its [network] (docs/other-networks.md)"
+        return f" yet: to go on, {record.again(self.root)}"
+
+    def again(self, run: str, stage: str) -> str:
+        """What to do to make a stage of a run again."""
+        return f"{self.runs[run].again(self.root, '--replace', stage)} to make it again"
+
+    def again_with(self, path: str) -> str:
+        """What to do to make an object again."""
+        return self.again(path.split("/")[1].removeprefix("run="), stage_of(path))
 
     def dumped_signals(self, run: str) -> tuple[str, ...]:
         """The signals that a run's dumps were asked for."""
@@ -115,7 +164,8 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
         elif _name(path) == MANIFEST:
             manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
 
-    return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs})
+    root = folder.address("").rstrip("/") or "/"
+    return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs}, root)
 
 
 def _name(path: str) -> str:

@@ -1,5 +1,5 @@
 -- question: How many rows and bytes did a run write?
--- parameter run text: the run's id
+-- parameter run run: the run's id, or the start of it
 -- tables: shards
 select "table", count(*) as shards, sum(rows) as rows, sum(bytes) as bytes
 from shards

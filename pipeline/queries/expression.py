@@ -53,8 +53,11 @@ def expression_rows(definition: Definition, steps: pa.Table) -> pa.Table:
 
     if len(values) != len(steps):
         raise UsageError(f"{definition.name} gives {len(values)} values for {len(steps)} steps")
-    if not pc.all(pc.is_finite(values["value"].drop_null())).as_py():
-        raise UsageError(f"{definition.name} gives infinite values: let it give NULL there, as with nullif(…, 0)")
+    # Of no values at all Arrow says neither yes nor no, unless it is told that none are needed.
+    if not pc.all(pc.is_finite(values["value"].drop_null()), min_count=0).as_py():
+        raise UsageError(
+            f"{definition.name} gives infinite values or NaN: let it give NULL there, as with nullif(…, 0)"
+        )
     if definition.yes_no and not set(values["value"].drop_null().unique().to_pylist()) <= {0.0, 1.0}:
         raise UsageError(f"{definition.name} gives other values than 0 and 1, against its yes_no = true")
 

@@ -1,8 +1,8 @@
 -- question: In each model, which neuron follows two hypotheses at once?
--- parameter run text: the run's id
--- parameter first text: a hypothesis
--- parameter second text = : another; default: only the first counts
--- parameter signal text = : one of the eight signals; default: cell_state, or hidden_state for a cell without one
+-- parameter run run: the run's id, or the start of it
+-- parameter first hypothesis: a hypothesis
+-- parameter second hypothesis = : another; default: only the first counts
+-- parameter signal signal = : one of the eight signals; default: cell_state, or hidden_state for a cell without one
 -- tables: scores
 with last_scores as (
   select *

@@ -1,5 +1,6 @@
 """A lake as DuckDB sees it: one view a table, over the shards that manifests list and nothing else. Read-only."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -12,26 +13,71 @@ from pipeline.queries.audit.check import Audit
 from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_rest_on
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
+from pipeline.queries.html import html_rows
+from pipeline.queries.names import Names, match_run
 from pipeline.queries.portable import portable
-from pipeline.queries.question import find_question
+from pipeline.queries.question import Question, find_question
+from pipeline.queries.scope import Checkpoint, part_of
 from pipeline.queries.statement import read_statement
 from pipeline.queries.views import Views
-from pipeline.storage.cache import cache_of
+from pipeline.storage.cache import Cache, cache_of
 from pipeline.storage.folder import Folder
+from schemas.errors import IncompleteWarning
 
 Parameters = Mapping[str, object]
 
 
-class Lake:
-    """A connection to one lake. Only SELECT, and only below the lake's root."""
+_SHOWN = 20  # runs, where a lake is printed
 
-    def __init__(self, root: str) -> None:
-        """Read the manifests and make the views; see `pipeline.open`."""
-        self.folder = Folder(root)
-        cache = cache_of(self.folder)
-        self.catalog: Catalog = read_catalog(self.folder, cache)
+
+class Lake:
+    """A connection to one lake, or to one run of it. Only SELECT, and only below the lake's root."""
+
+    def __init__(
+        self, folder: Folder, catalog: Catalog, cache: Cache | None = None, scope: str | None = None
+    ) -> None:
+        """Make the views; see `pipeline.open`, and `run` for a run by itself.
+
+        Args:
+            folder: the lake.
+            catalog: what its tables hold.
+            cache: where small shards of a remote lake are kept.
+            scope: the id of the run that it is about, None for all.
+        """
+        self.folder, self.catalog, self._cache, self._scope = folder, catalog, cache, scope
         self._connection = duckdb.connect(":memory:", config=CONFIGURATION)
-        self._views = Views(self._connection, self.folder, self.catalog, cache)
+        self._views = Views(self._connection, folder, catalog, cache)
+        self._names = Names(catalog, self.fetch)
+
+    def run(self, run: str, checkpoint: Checkpoint = None) -> "Lake":
+        """One run by itself: a lake whose tables hold nothing else, and whose questions need no run.
+
+        Args:
+            run: its id, the start of it, or its experiment's name if it made only one.
+            checkpoint: only what is of this checkpoint, or "last": of each model's last one in each table. What
+                belongs to no checkpoint, such as steps and metrics, is all there.
+
+        Raises UsageError for an unknown run or checkpoint.
+        """
+        found = self.find_run(run)
+        return Lake(self.folder, part_of(self.catalog, found, checkpoint), self._cache, found)
+
+    def find_run(self, name: str | None) -> str:
+        """The id of the run of an id, the only one of an experiment, or the only one whose id begins so.
+
+        Raises UsageError for none, or for several.
+        """
+        return match_run(name, list(self.catalog.runs), self.catalog.root)
+
+    def __repr__(self) -> str:
+        """Its root, and how many runs it has."""
+        return f"<Lake {self.catalog.root}: {_counted(self.catalog)}>"
+
+    def _repr_html_(self) -> str:
+        """Its runs, for a notebook."""
+        rows = [{"run": run, "status": status} for run, status in sorted(self.catalog.status.items())]
+        table = pa.Table.from_pylist(rows[:_SHOWN], pa.schema([("run", pa.string()), ("status", pa.string())]))
+        return html_rows(table, f"{self.catalog.root}: {_counted(self.catalog)}")
 
     def sql(self, query: str, parameters: Parameters | None = None) -> Answer:
         """The answer to a query: `.df()`, `.pl()`, `.to_arrow_table()`, `.fetchall()` read it, each anew.
@@ -43,7 +89,10 @@ class Lake:
         Raises:
             UsageError: an error in the query, in DuckDB's words, a statement that is not a SELECT, or a function
                 that may do more than read.
-            StorageError: what it needs cannot be read.
+            StorageError: what it needs cannot be read, or is not what the manifests list.
+
+        Warns:
+            IncompleteWarning: a table that it names lacks rows of a run that is not finished.
         """
         given = dict(parameters or {})
         with self._told():
@@ -51,12 +100,20 @@ class Lake:
         return Answer(partial(self._run, query, given), self._told)
 
     def ask(self, question: str, **parameters: object) -> pa.Table:
-        """The answer to a shipped question; parameters that are left out take their defaults."""
+        """The answer to a shipped question; parameters that are left out take their defaults. Warns as `sql`.
+
+        Raises UsageError for a parameter that is missing or names what the lake does not have.
+        """
         shipped = find_question(question)
-        return self.fetch(shipped.sql, shipped.complete(parameters))
+        return self.fetch(shipped.sql, self.complete(shipped, parameters))
+
+    def complete(self, question: Question, given: Parameters) -> dict[str, object]:
+        """All parameters of a question; the run by its whole id. Raises as `ask` does."""
+        scope = {p.name: self._scope for p in question.parameters if p.kind == "run" and self._scope}
+        return self._names.checked(question, question.complete({**scope, **given}))
 
     def fetch(self, query: str, parameters: Parameters | None = None) -> pa.Table:
-        """The answer to a query, as an Arrow table. Raises as `sql` does."""
+        """The answer to a query, as an Arrow table. Raises and warns as `sql` does."""
         batches = self.batches(query, parameters)
         with self._told():
             return batches.read_all()
@@ -85,10 +142,11 @@ class Lake:
     ) -> pa.Table:
         """Recheck a run's dumps, down to each gate's own equation from the checkpoint's weights.
 
-        Without a model and a checkpoint every object of the run is held to its digest; else what they rest on.
+        Without a model and a checkpoint every object of the run is held to its digest, and every stage that was
+        begun has to be published; else only what they rest on is looked at.
 
         Args:
-            run: the run's id.
+            run: the run's id, or the start of it.
             model: one of its models, None for all.
             checkpoint: one of its dumped checkpoints, None for all.
             tell: is given the share of the work that has been done, now and then.
@@ -100,13 +158,15 @@ class Lake:
         Raises:
             UsageError: there is no such run, model or checkpoint, or it was not dumped.
         """
+        run = self.find_run(run)
         dumps = find_dumps(self.catalog, run, model, checkpoint)
         is_whole = model is None and checkpoint is None
         objects = all_objects(self.catalog, run) if is_whole else what_dumps_rest_on(self.catalog, dumps)
 
-        self._views.fill(("activations", "predictions", "steps", "models"))
+        self._views.fill(("activations", "predictions", "steps", "models"), held=False)
         with self._told():
-            return Audit(self.folder, self.catalog, self._connection, dumps, objects).lines(tell)
+            audit = Audit(self.folder, self.catalog, self._connection, dumps, objects, whole=is_whole)
+            return audit.lines(tell)
 
     def _run(self, query: str, parameters: Parameters) -> duckdb.DuckDBPyConnection:
         """Run a query on a connection of its own, once it is known to do nothing but read."""
@@ -130,6 +190,9 @@ class Lake:
         statement = read_statement(cursor, query)
         statement.require(parameters.keys())
         self._views.fill(statement.tables)
+        # A question is asked about its run; of other queries nobody knows which rows they leave aside.
+        for told in self.catalog.incomplete(statement.tables, parameters.get("run")):
+            warnings.warn(told, IncompleteWarning, stacklevel=1)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -138,3 +201,15 @@ class Lake:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise self._views.reason(error) from None
+
+
+def open_lake(root: str) -> Lake:
+    """The lake at a root; see `pipeline.open`."""
+    folder = Folder(root)
+    cache = cache_of(folder)
+    return Lake(folder, read_catalog(folder, cache), cache)
+
+
+def _counted(catalog: Catalog) -> str:
+    complete = sum(status == "complete" for status in catalog.status.values())
+    return f"{len(catalog.runs)} run{'s' if len(catalog.runs) != 1 else ''}, {complete} complete"

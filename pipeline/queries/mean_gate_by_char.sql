@@ -1,21 +1,22 @@
 -- question: How open are a neuron's gates, on average, at each character?
--- parameter run text: the run's id
--- parameter model text: the model's name
--- parameter layer integer: layer, counting from 0
--- parameter neuron integer: neuron, counting from 0
--- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter run run: the run's id, or the start of it
+-- parameter model model: the model's name
+-- parameter layer layer: layer, counting from 0
+-- parameter neuron neuron: neuron, counting from 0
+-- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- tables: activations, steps
 with chars as (
   select distinct token, char from steps where run = $run and split = 'probe'
 )
+-- Threads add in any order: the ninth digit of a mean of FLOATs is the same whichever they take.
 select
   char,
   count(*) as steps,
-  round(avg(input_gate), 4) as input_gate,
-  round(avg(forget_gate), 4) as forget_gate,
-  round(avg(output_gate), 4) as output_gate,
-  round(avg(reset_gate), 4) as reset_gate,
-  round(avg(update_gate), 4) as update_gate
+  round(avg(input_gate), 9) as input_gate,
+  round(avg(forget_gate), 9) as forget_gate,
+  round(avg(output_gate), 9) as output_gate,
+  round(avg(reset_gate), 9) as reset_gate,
+  round(avg(update_gate), 9) as update_gate
 from activations
 join chars using (token)
 where run = $run

@@ -1,5 +1,5 @@
 -- question: Does each model do its task, and up to which size?
--- parameter run text: the run's id
+-- parameter run run: the run's id, or the start of it
 -- tables: metrics, extrapolation, models, predictions
 with last_row as (
   select model, arg_max(accuracy, train_step) as accuracy, arg_max(bits_per_char, train_step) as bits_per_char
@@ -7,7 +7,10 @@ with last_row as (
   where run = $run and split = 'valid'
   group by model
 ), sizes as (
-  select model, min(size) filter (correct < total) as first_failure, max(size) as largest_asked
+  select
+    model,
+    coalesce(min(size) filter (correct < total) - 1, max(size)) as right_up_to,
+    max(size) as largest_asked
   from extrapolation
   where run = $run
   group by model
@@ -21,7 +24,7 @@ with last_row as (
   )
   group by model
 )
-select model, parameters, coalesce(bits_per_char, bits) as bits_per_char, accuracy, first_failure, largest_asked
+select model, parameters, coalesce(bits_per_char, bits) as bits_per_char, accuracy, right_up_to, largest_asked
 from models
 left join last_row using (model)
 left join probe using (model)

@@ -1,11 +1,11 @@
 -- question: What is the text of some sequences, step by step, with a neuron's signal at each step?
--- parameter run text: the run's id
--- parameter model text: the model's name
--- parameter layer integer: layer, counting from 0
--- parameter neuron integer: neuron, counting from 0
--- parameter signal text = cell_state: one of the eight signals
--- parameter checkpoint integer = : number of updates; default: the last dumped
--- parameter sequence integer = : where to begin; default: the first sequence dumped
+-- parameter run run: the run's id, or the start of it
+-- parameter model model: the model's name
+-- parameter layer layer: layer, counting from 0
+-- parameter neuron neuron: neuron, counting from 0
+-- parameter signal signal = : one of the eight signals; default: cell_state, or hidden_state for a cell without one
+-- parameter checkpoint checkpoint = : number of updates; default: the last dumped
+-- parameter sequence sequence = : where to begin; default: the first sequence dumped
 -- parameter limit integer = 8: how many different texts
 -- tables: activations, steps
 with texts as (
@@ -22,7 +22,8 @@ with texts as (
 )
 select sequence, any_value(text) as text, any_value(chars) as chars, list(value order by step) as values
 from (
-  select sequence, step, case $signal
+  select sequence, step, case coalesce($signal, '')
+    when '' then coalesce(cell_state, hidden_state)
     when 'input_gate' then input_gate when 'forget_gate' then forget_gate when 'output_gate' then output_gate
     when 'reset_gate' then reset_gate when 'update_gate' then update_gate when 'candidate' then candidate
     when 'cell_state' then cell_state when 'hidden_state' then hidden_state

@@ -1,10 +1,10 @@
 -- question: What did a neuron's signals do along a sequence?
--- parameter run text: the run's id
--- parameter model text: the model's name
--- parameter layer integer: layer, counting from 0
--- parameter neuron integer: neuron, counting from 0
--- parameter sequence integer = : the sequence; default: the first dumped
--- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter run run: the run's id, or the start of it
+-- parameter model model: the model's name
+-- parameter layer layer: layer, counting from 0
+-- parameter neuron neuron: neuron, counting from 0
+-- parameter sequence sequence = : the sequence; default: the first dumped
+-- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- tables: activations, steps
 with asked as (
   select

@@ -1,9 +1,11 @@
 """A shipped question: a .sql file of this folder whose header says what it asks, its parameters and its tables.
 
 -- question: Which neurons follow a hypothesis best?
--- parameter run text: the run's id
+-- parameter run run: the run's id, or the start of it
 -- parameter limit integer = 20: rows to give
 -- tables: scores
+
+A parameter's type is text, integer, number, or what it names, as `run`: then the lake must have it (names.py).
 """
 
 import re
@@ -14,8 +16,10 @@ from importlib.resources import files
 
 from schemas.errors import UsageError, unknown
 
-_PARAMETER = re.compile(r"-- parameter (\w+) (text|integer|number)(?: = ([^:]*))?: (.*)")
-_READERS = {"text": str, "integer": int, "number": float}
+NAMES = {"run": str, "hypothesis": str, "model": str, "signal": str, "measure": str}
+NUMBERS = {"checkpoint": int, "layer": int, "neuron": int, "sequence": int}
+_READERS = {"text": str, "integer": int, "number": float, **NAMES, **NUMBERS}
+_PARAMETER = re.compile(rf"-- parameter (\w+) ({'|'.join(_READERS)})(?: = ([^:]*))?: (.*)")
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Parameter:
     """A value to fill in."""
 
     name: str
-    kind: str  # text, integer or number
+    kind: str  # text, integer, number, or what it names
     default: str | None  # None: it must be given; "": NULL
     note: str
 
@@ -34,7 +38,8 @@ class Parameter:
         try:
             return _READERS[self.kind](str(value))
         except ValueError:
-            raise UsageError(f"parameter {self.name} is a {self.kind}, not {value!r}") from None
+            kind = "number" if self.kind == "number" else "whole number"
+            raise UsageError(f"parameter {self.name} is a {kind}, not {value!r}") from None
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Question:
     tables: tuple[str, ...]
     sql: str
 
+    def __repr__(self) -> str:
+        """What it is given and what it asks, without its SQL."""
+        given = ", ".join(p.name if p.default is None else f"[{p.name}]" for p in self.parameters)
+        return f"<Question {self.name}({given}): {self.question}>"
+
     def complete(self, given: Mapping[str, object]) -> dict[str, object]:
         """All parameters: those given, and the defaults of the others.
 
@@ -56,9 +66,10 @@ class Question:
         for name in given:
             if name not in known:
                 raise unknown(f"parameter of {self.name}", name, known)
-        missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
+        missing = [p.name for p in self.parameters if p.default is None and p.read(given.get(p.name)) is None]
         if missing:
-            raise UsageError(f"{self.name} needs {', '.join(missing)}: give --set {missing[0]}=…")
+            how = f"give {missing[0]}=… in Python, --set {missing[0]}=… on the command line"
+            raise UsageError(f"{self.name} needs {', '.join(missing)}: {how}")
         return {name: p.read(given.get(name, p.default)) for name, p in known.items()}
 
 

@@ -1,9 +1,9 @@
 -- question: What did each checkpoint write?
--- parameter run text: the run's id
--- parameter model text = : one model; default: all
--- parameter checkpoint integer = : number of updates; default: all
+-- parameter run run: the run's id, or the start of it
+-- parameter model model = : one model; default: all
+-- parameter checkpoint checkpoint = : number of updates; default: all
 -- tables: samples
-select model, checkpoint, temperature, top_k, sample, prompt, text, round(bits_per_char, 3) as bits_per_char
+select model, checkpoint, temperature, top_k, sample, prompt, text, bits_per_char
 from samples
 where run = $run
   and model = coalesce($model, model)

@@ -1,11 +1,13 @@
 -- question: Which neurons' cell or hidden states differ most between the steps where a yes/no hypothesis says yes and those where it says no?
--- parameter run text: the run's id
--- parameter hypothesis text: a yes/no hypothesis
--- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter run run: the run's id, or the start of it
+-- parameter hypothesis hypothesis: a yes/no hypothesis
+-- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- parameter limit integer = 20: how many rows
 -- tables: activations, annotations
 with answers as (
-  select sequence, step, value > 0.5 as yes
+  select sequence, step, case value
+    when 1 then true when 0 then false
+    else error($hypothesis || ' answers with numbers, and this question is about yes and no') end as yes
   from annotations
   where run = $run and hypothesis = $hypothesis and value is not null
 ), moments as (
@@ -19,13 +21,14 @@ with answers as (
   join answers using (sequence, step)
   group by all
 )
--- d': the distance of the two means in units of the common standard deviation.
+-- d': the distance of the two means in units of the common standard deviation. Threads add in any order: the ninth
+-- digit is the same whichever they take.
 select
   y.model,
   'L' || y.layer || '/N' || y.neuron as neuron,
-  round(y.mean, 4) as mean_yes,
-  round(n.mean, 4) as mean_no,
-  round((y.mean - n.mean) / sqrt(nullif((y.variance + n.variance) / 2, 0)), 3) as d_prime,
+  round(y.mean, 9) as mean_yes,
+  round(n.mean, 9) as mean_no,
+  round((y.mean - n.mean) / sqrt(nullif((y.variance + n.variance) / 2, 0)), 9) as d_prime,
   y.steps as steps_yes,
   n.steps as steps_no
 from moments as y

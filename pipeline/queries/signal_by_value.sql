@@ -1,10 +1,10 @@
 -- question: How does a neuron's state change with the value of a hypothesis?
--- parameter run text: the run's id
--- parameter model text: the model's name
--- parameter layer integer: layer, counting from 0
--- parameter neuron integer: neuron, counting from 0
--- parameter hypothesis text: the name of the hypothesis
--- parameter checkpoint integer = : number of updates; default: the last dumped
+-- parameter run run: the run's id, or the start of it
+-- parameter model model: the model's name
+-- parameter layer layer: layer, counting from 0
+-- parameter neuron neuron: neuron, counting from 0
+-- parameter hypothesis hypothesis: the name of the hypothesis
+-- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- tables: activations, annotations
 select
   h.value as hypothesis_value,

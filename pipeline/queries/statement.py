@@ -49,7 +49,9 @@ class Statement:
         """Raise UsageError when a parameter has no value."""
         missing = sorted(self.parameters - given)
         if missing:
-            raise UsageError(f"the query needs {', '.join(missing)}: give --set {missing[0]}=…")
+            name = missing[0]
+            how = f"give {{{name!r}: …}} as its parameters in Python, --set {name}=… on the command line"
+            raise UsageError(f"the query needs {', '.join(missing)}: {how}")
 
 
 def read_statement(connection: duckdb.DuckDBPyConnection, query: str) -> Statement:

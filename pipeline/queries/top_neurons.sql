@@ -1,12 +1,12 @@
 -- question: Which neurons follow a hypothesis best?
--- parameter run text: the run's id
--- parameter hypothesis text: the name of the hypothesis
--- parameter signal text = : one of the eight signals; default: all
--- parameter measure text = pearson: pearson, spearman or auc
--- parameter checkpoint integer = : number of updates; default: each model's last
+-- parameter run run: the run's id, or the start of it
+-- parameter hypothesis hypothesis: the name of the hypothesis
+-- parameter signal signal = : one of the eight signals; default: all
+-- parameter measure measure = pearson: pearson, spearman or auc
+-- parameter checkpoint checkpoint = : number of updates; default: each model's last
 -- parameter limit integer = 20: how many rows
 -- tables: scores
-select model, checkpoint, 'L' || layer || '/N' || neuron as neuron, signal, measure, round(value, 4) as value, n
+select model, checkpoint, 'L' || layer || '/N' || neuron as neuron, signal, measure, value, n
 from scores
 where run = $run
   and hypothesis = $hypothesis

@@ -7,6 +7,7 @@ query names the table: small shards as files of the cache, large ones where they
 import re
 import threading
 from collections.abc import Collection, Iterable
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -19,9 +20,10 @@ from pipeline.queries.shard_rows import exact_pattern, shard_rows
 from pipeline.storage.cache import Cache
 from pipeline.storage.folder import Folder
 from pipeline.storage.listed import ListedObjects
+from pipeline.storage.shards import check_footers
+from schemas.command import command
 from schemas.errors import StorageError, UnrolledError, UsageError
 from schemas.manifest import StoredObject
-from schemas.stages import TABLES_OF, stage_of
 from schemas.table import Table
 from schemas.tables import TABLES
 
@@ -69,37 +71,49 @@ class Views:
         connection.unregister("_shards")
         self._lock_down()
 
-    def fill(self, tables: Collection[str]) -> None:
-        """Give tables their shards. Raises StorageError when they cannot be read."""
-        if self._objects is None:
-            return
+    def fill(self, tables: Collection[str], *, held: bool = True) -> None:
+        """Give tables their shards, held to their manifests unless somebody else does.
+
+        Raises StorageError when they cannot be read, or are others than listed.
+        """
         with self._lock:
             for name in tables:
-                if not self._is_filled(name):
+                if self._objects is None and held:
+                    self._check(name)
+                elif self._objects and not self._is_filled(name):
                     self._fill(TABLES[name])
 
     def reason(self, error: Exception) -> UnrolledError:
         """An error of DuckDB's, or of the store below it, as one of ours."""
         if self._objects and (failure := self._objects.take_error()):
             return failure
-        if not isinstance(error, _OF_THE_QUERY) and (damage := self._damage(str(error))):
+        if not isinstance(error, _OF_THE_QUERY) and (damage := self._damage(error)):
             return StorageError(damage)
         if isinstance(error, duckdb.IOException) and self._objects:
             return StorageError(f"the lake at {self._folder.root} cannot be read: {str(error).splitlines()[0]}")
         return UsageError(str(error))
 
-    def _damage(self, text: str) -> str:
+    def _damage(self, error: Exception) -> str:
         """What to say of a shard that is gone or no whole Parquet file; empty when the error tells of none."""
+        text = str(error)
         why = text.splitlines()[0]
         for stored in (stored for table in TABLES for stored in self._catalog.objects(table)):
             if stored.path in text:
-                again = f"type `unrolled run` with --replace {stage_of(stored.path)} to make it again"
+                again = self._catalog.again_with(stored.path)
                 return f"{self._folder.address(stored.path)} cannot be read ({why}): {again}"
-        if _DAMAGED.search(text):
-            return (
-                f"the lake at {self._folder.root} cannot be read ({why}): `unrolled audit` tells what has changed"
+        # What DuckDB says of a query has a class of its own; what its reader of Parquet stumbled over has not.
+        if type(error) is duckdb.Error or _DAMAGED.search(text):
+            audits = " or ".join(
+                f"`{command('audit', run, root=self._catalog.root)}`" for run in islice(self._catalog.runs, 3)
             )
+            return f"the lake at {self._folder.root} cannot be read ({why}): {audits} tells what has changed"
         return ""
+
+    def _check(self, table: str) -> None:
+        """Hold a table's shards on this disk to their manifests, once. Remote ones are held as they are read."""
+        if table not in self._files:
+            check_footers(self._folder, self._catalog.objects(table))
+            self._files[table] = []
 
     def _is_filled(self, table: str) -> bool:
         """Whether a view has its shards, and the cache still has those that it lent."""
@@ -145,11 +159,11 @@ class Views:
         except duckdb.Error as error:  # it reads the first shard's columns
             if self._objects and (failure := self._objects.take_error()):
                 raise failure from None
-            stage = next(name for name, tables in TABLES_OF.items() if table.name in tables)
+            if not self._objects:  # names the shard that has changed, if it is one
+                check_footers(self._folder, self._catalog.objects(table.name))
             why = f"{str(error).splitlines()[0]}; its first shard is {(files or [''])[0]}"
-            raise StorageError(
-                f"{table.name} cannot be read ({why}): type `unrolled run` with --replace {stage} to make it again"
-            ) from None
+            again = self._catalog.again_with(self._catalog.objects(table.name)[0].path)
+            raise StorageError(f"{table.name} cannot be read ({why}): {again}") from None
 
     def _body(self, table: Table, files: list[str] | None) -> str:
         if not files:

@@ -3,9 +3,12 @@
 import io
 from collections.abc import Sequence
 from functools import cache
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
@@ -13,6 +16,9 @@ from pipeline.rendering.terminal import VISIBLE, Line, Scale, colour_of
 
 FONT = "DejaVu Sans Mono"  # matplotlib brings it
 CELL = (0.085, 0.17)  # inches, width and height of a character
+AROUND = 1.0  # inches, the title and the bar of colours with its figures
+BAR, PAD = 0.25, 0.08  # inches, the bar, and between it and the text
+LEAST = 48  # characters of a line, so that the title has room
 MISSING = "□"
 
 
@@ -22,19 +28,40 @@ def draw_passages(title: str, texts: Sequence[Line], scale: Scale, width: int = 
     for text in texts:
         lines += [*([[]] if lines else []), *wrapped(text, width)]
 
-    columns = max(24, *map(len, lines))
-    size = columns * CELL[0] + 0.4, (len(lines) + 1) * CELL[1] + 0.6
+    columns = max([LEAST, *map(len, lines)])
+    size = columns * CELL[0] + 0.4, len(lines) * CELL[1] + AROUND
     figure = Figure(figsize=size, layout="constrained", dpi=120)
     axes = figure.add_subplot()
 
-    low = "blue" if scale.low else "white"
-    axes.set_title(f"{title}: {low} {scale.low:.3g}, orange {scale.high:.3g}", fontsize=9, loc="left", family=FONT)
+    axes.set_title(title, fontsize=8, loc="left", family=FONT)
     paint(axes, lines, scale, columns, fontsize=8)
     axes.set_axis_off()
+    draw_scale(axes, scale, location="bottom")
 
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def draw_scale(axes: Axes, scale: Scale, location: Literal["bottom", "right"]) -> None:
+    """A bar beside the axes that says what the colours stand for."""
+    shades = [colour_of(value, scale) for value in np.linspace(*scale, 255)]
+    colours = ScalarMappable(Normalize(*scale), ListedColormap(np.array(shades) / 255))
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    inches = figure.get_figwidth() if location == "right" else figure.get_figheight()
+    bar = figure.colorbar(
+        colours,
+        ax=axes,
+        location=location,
+        fraction=BAR / inches,
+        pad=PAD / inches,
+        aspect=20,
+        shrink=0.5,
+        anchor=(0.0, 0.5),
+    )
+    ticks = sorted({scale.low, (scale.low + scale.high) / 2, scale.high})
+    bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks], fontsize=7)
 
 
 def wrapped(text: Line, width: int) -> list[Line]:

@@ -1,6 +1,9 @@
 """Tables and coloured text for a terminal."""
 
+import math
+import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -9,13 +12,15 @@ from schemas.signals import GATES
 
 RGB = tuple[int, int, int]
 Line = Sequence[tuple[str, float]]  # characters, each with its value
-# Blue - white - orange: told apart with any of the common kinds of colour blindness.
-NEGATIVE: RGB = (33, 102, 172)
+# Red - white - blue, as in "Exploring LSTMs": told apart with any of the common kinds of colour blindness.
+NEGATIVE: RGB = (178, 24, 43)
 MIDDLE: RGB = (247, 247, 247)
-POSITIVE: RGB = (230, 97, 1)
+POSITIVE: RGB = (33, 102, 172)
 # Characters that steer a terminal, as signs that stand for them; those above ASCII have none.
 VISIBLE = {chr(code): chr(0x2400 + code) for code in range(32)} | {chr(code): "\ufffd" for code in range(127, 160)}
 VISIBLE |= {"\n": "⏎", "\t": "→"}
+GAP = "  "  # between two columns of a table
+_NARROWEST = 12  # characters that a folded column keeps
 
 
 class Scale(NamedTuple):
@@ -25,12 +30,14 @@ class Scale(NamedTuple):
     high: float
 
 
-def scale_of(signal: str, values: Sequence[float]) -> Scale:
-    """0..1 for a gate, else symmetric about 0 and as wide as the values."""
+UNIT = Scale(-1.0, 1.0)
+
+
+def scale_of(signal: str, widest: float) -> Scale:
+    """0..1 for a gate, else symmetric about 0, up to the largest absolute value."""
     if signal in GATES:
         return Scale(0.0, 1.0)
-    widest = max((abs(value) for value in values), default=0.0) or 1.0
-    return Scale(-widest, widest)
+    return Scale(-widest or -1.0, widest or 1.0)
 
 
 def legend(scale: Scale, *, colour: bool) -> str:
@@ -42,7 +49,7 @@ def legend(scale: Scale, *, colour: bool) -> str:
 
 
 def colour_of(value: float, scale: Scale) -> RGB:
-    """The colour of a value: from white to orange for a gate, from blue over white to orange else."""
+    """The colour of a value: from white to blue for a gate, from red over white to blue else."""
     share = (value - scale.low) / (scale.high - scale.low)
     signed = share if scale.low == 0 else 2 * share - 1
     end = POSITIVE if signed >= 0 else NEGATIVE
@@ -78,18 +85,53 @@ def printable(text: str) -> str:
     return "".join(c if c in "\n\t" else VISIBLE.get(c, c) for c in text)
 
 
-def format_table(table: pa.Table, rule: str = "─") -> str:
-    """A table in columns with ruled names: numbers to the right, text to the left, NULL as nothing."""
-    # Not rich's Table, which rules the gaps between columns too, pads the last one and wraps what is wide.
+def format_table(table: pa.Table, rule: str = "─", room: int = 0) -> str:
+    """A table in columns with ruled names: numbers to the right, text to the left, NULL as nothing.
+
+    Args:
+        table: of any types.
+        rule: what the line below the names is made of.
+        room: characters of a line; wider texts are folded at their spaces. 0: as wide as they are.
+    """
+    # Not rich's Table, which rules the gaps between columns too and pads the last one.
     columns = [[_shown(value) for value in column.to_pylist()] for column in table.columns]
     widths = [max(map(len, [name, *column])) for name, column in zip(table.column_names, columns, strict=True)]
     right = [pa.types.is_integer(field.type) or pa.types.is_floating(field.type) for field in table.schema]
-    header = [name.ljust(width) for name, width in zip(table.column_names, widths, strict=True)]
-    lines = ["  ".join(header).rstrip(), "  ".join(rule * width for width in widths)]
+    if room:
+        least = [
+            width if is_right else min(width, _NARROWEST) for width, is_right in zip(widths, right, strict=True)
+        ]
+        widths = _narrowed(widths, least, room - len(GAP) * (len(widths) - 1))
+
+    lines = [
+        *_folded(table.column_names, widths, [False] * len(widths)),
+        GAP.join(rule * width for width in widths),
+    ]
     for row in zip(*columns, strict=True):
-        cells = zip(row, widths, right, strict=True)
-        lines.append("  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in cells).rstrip())
+        lines += _folded(row, widths, right)
     return "\n".join(lines)
+
+
+def _narrowed(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """The widths of columns that shall fit, the widest ones made equal; none below its least."""
+    capped = list(widths)
+    for cap in range(max(widths, default=0), 0, -1):
+        if sum(capped) <= room:
+            break
+        capped = [max(low, min(width, cap)) for width, low in zip(widths, least, strict=True)]
+    return capped
+
+
+def _folded(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
+    """The lines of a row, as many as its longest text needs."""
+    columns = [
+        textwrap.wrap(cell, width, break_on_hyphens=False) if len(cell) > width else [cell]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
+    return [
+        GAP.join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
+        for line in zip_longest(*columns, fillvalue="")
+    ]
 
 
 def _cell(character: str, value: float, scale: Scale) -> str:
@@ -104,11 +146,18 @@ def _digit(value: float, scale: Scale) -> str:
     return str(min(9, max(0, int(share * 10))))
 
 
+def _number(value: float) -> str:
+    """Six digits, or as many as it takes for what is no whole number not to look like one: 0.9999999 is not 1."""
+    texts = (f"{value:.{digits}g}" for digits in range(6, 18))
+    whole = not math.isfinite(value) or value.is_integer()
+    return next(text for text in texts if whole or not float(text).is_integer())
+
+
 def _shown(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return _number(value)
     if isinstance(value, str):
         return "".join(VISIBLE.get(character, character) for character in value)
     return str(value)

@@ -38,7 +38,7 @@ class Folder:
         """
         refuse_secret(root, "the root")
         self.root = root.rstrip("/") or "/"
-        scheme = self.root.split("://")[0] if "://" in self.root else "file"
+        scheme = _scheme(root)
         if scheme not in (*_LOCAL, *_S3, *_ATOMIC):
             raise UsageError(_refusal(self.root, scheme))
 
@@ -50,6 +50,10 @@ class Folder:
         self._path = path.rstrip("/")
         self.before_removal: Callable[[], None] = lambda: None
         self._store = self._store_of(scheme, 1 if seconds else BODY_ATTEMPTS)
+
+    def __repr__(self) -> str:
+        """Its root."""
+        return f"<Folder {self.root}>"
 
     def _store_of(self, scheme: str, attempts: int) -> Store:
         if self.is_local:
@@ -256,6 +260,22 @@ def _opened(root: str, scheme: str, seconds: float | None) -> tuple[fsspec.Abstr
     from pipeline.storage.bounded import BoundedS3  # noqa: PLC0415  # half a second, which other roots need not pay
 
     return BoundedS3(use_listings_cache=False, **s3_options(seconds=seconds)), BoundedS3._strip_protocol(root)  # noqa: SLF001  # fsspec's own name for what all of them share
+
+
+def _scheme(root: str) -> str:
+    """Of a root's address. Raises UsageError for one that is cut short, which would be a folder of an odd name."""
+    scheme, colon, rest = root.partition(":")
+    if not colon or scheme not in (*_LOCAL, *_S3, *_ATOMIC):
+        return root.split("://", maxsplit=1)[0] if "://" in root else "file"
+    if not rest.startswith("//"):
+        raise UsageError(
+            f"the root {root!r} is no address: type {scheme}://…, or ./{root} for a folder of that name"
+        )
+    place = rest[2:]
+    if not place.strip("/") or (place.startswith("/") and scheme not in _LOCAL):
+        missing = "folder" if scheme in _LOCAL else "bucket"
+        raise UsageError(f"the root {root!r} names no {missing}: type {scheme}://{missing.upper()}/…")
+    return scheme
 
 
 def _refusal(root: str, scheme: str) -> str:

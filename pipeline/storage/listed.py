@@ -13,6 +13,8 @@ from fsspec import AbstractFileSystem
 
 from pipeline.storage.cache import Cache
 from pipeline.storage.folder import Folder
+from pipeline.storage.shards import changed
+from pipeline.storage.whole import footer_bytes, footer_digest
 from schemas.errors import UnrolledError
 from schemas.manifest import StoredObject
 
@@ -87,9 +89,11 @@ class ListedObjects(AbstractFileSystem):  # type: ignore[misc]  # fsspec ships n
         tail = self._cache.read("tails", stored.sha256) if self._cache else None
         if tail is None:
             tail = self._read(stored, max(0, stored.bytes - TAIL), stored.bytes)
-            footer = int.from_bytes(tail[-8:-4], "little") + 8  # its own bytes, their number, and the magic word
+            footer = footer_bytes(tail)
             if len(tail) < footer <= stored.bytes:
                 tail = self._read(stored, stored.bytes - footer, stored.bytes)
+            if footer_digest(tail) != stored.footer:
+                raise changed(self._folder, stored)
             if self._cache:
                 self._cache.write("tails", stored.sha256, tail)
         self._tails[stored.path] = tail

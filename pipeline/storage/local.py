@@ -2,13 +2,14 @@
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline.storage.store import Leftover
 
+_END = 4096  # bytes: the footer of a small shard
 TEMPORARY = "_meta/tmp"
 
 
@@ -117,6 +118,19 @@ def walk(path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _described(status: os.stat_result) -> dict[str, Any]:
     return {"type": "file", "size": status.st_size, "mtime": status.st_mtime}
+
+
+def read_end(path: str, length: Callable[[bytes], int]) -> tuple[int, bytes]:
+    """A file's size, and at least so many of its last bytes as its very end asks for, or all that there are."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  # a third of the time, of thousands of files
+        size = file.seek(0, os.SEEK_END)
+        kept = min(size, _END)
+        file.seek(size - kept)
+        end = file.read(kept)
+        if (needed := min(size, length(end))) > kept:
+            file.seek(size - needed)
+            end = file.read(needed)
+    return size, end
 
 
 def prune(path: str) -> None:

@@ -9,13 +9,18 @@ _meta/run=counting-3fa9c1d2/dump/model=lstm-1x10-seed0/checkpoint=2000/plan.json
 
 import json
 import re
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.probe import check_writable
 from pipeline.storage.sealed import Document, unseal
 from schemas import FORMAT_VERSION
+from schemas.command import command
 from schemas.errors import StorageError, UsageError
-from schemas.manifest import Manifest, Plan, Record, RunRecord
+from schemas.manifest import Manifest, Plan, Record, RunRecord, StoredObject
+from schemas.stages import TABLES_OF
 
 LAKE = "_meta/lake.json"
 NUMBERED = re.compile(r"\d{5,}\.json")  # a record or a lease
@@ -37,7 +42,8 @@ def check_lake(folder: Folder) -> None:
 def check_format(folder: Folder, data: bytes | None) -> None:
     """The same, of what lake.json holds, None when it is not there."""
     if data is None:
-        raise UsageError(f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`")
+        made = command("run", "counting", root=folder.root)
+        raise UsageError(f"there is no lake at {folder.root}: make one with `{made}`")
     try:
         version = json.loads(data)["format_version"]
     except (ValueError, KeyError, TypeError):
@@ -83,10 +89,43 @@ def record_path(run: str, stage: str, unit: str, piece: int) -> str:
 
 
 def unseal_at(kind: type[Document], folder: Folder, path: str, data: bytes) -> Document:
-    """A document of `_meta`. Raises StorageError that names it, and what to type, when it is damaged."""
+    """A document of `_meta`.
+
+    Raises StorageError that names it, and what to type, when it is damaged or lies where another belongs.
+    """
     _, run, *below = path.split("/")
     again = f"type --replace {below[0]} to make it again" if len(below) > 1 else "run the run's command again"
-    return unseal(kind, data, folder.address(path), f"{run.removeprefix('run=')}: {again}")
+    document = unseal(kind, data, folder.address(path), f"{run.removeprefix('run=')}: {again}")
+    if not _is_at_home(document, run, below):
+        raise StorageError(
+            f"{folder.address(path)} is of another run, unit or piece: remove that file alone, and type the run's "
+            "command again"
+        )
+    return document
+
+
+def _is_at_home(document: BaseModel, run: str, below: Sequence[str]) -> bool:
+    """Whether a document is the one of its place; else the rows that it lists would be counted twice."""
+    stage, unit = below[0], "/".join(below[1:-1])
+    match document:
+        case RunRecord():
+            return run == f"run={document.run}"
+        case Record():
+            return below[-1] == f"{document.piece:05d}.json" and _are_of(document.objects, run, stage)
+        case Manifest():
+            return _is_of(document.plan, stage, unit) and _are_of(document.objects, run, stage)
+        case Plan():
+            return _is_of(document, stage, unit)
+    return True
+
+
+def _is_of(plan: Plan, stage: str, unit: str) -> bool:
+    return (plan.stage, plan.unit) == (stage, unit)
+
+
+def _are_of(objects: Iterable[StoredObject], run: str, stage: str) -> bool:
+    places = {tuple(stored.path.split("/")[:2]) for stored in objects}
+    return places <= {(table, run) for table in TABLES_OF[stage]}
 
 
 class Journal:

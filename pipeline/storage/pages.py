@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import pyarrow as pa
+import zstandard
 
+from pipeline.storage.frames import CODEC
 from pipeline.storage.thrift import Struct, varint
 
 INT32, FLOAT = 1, 4  # Type
-ZSTD = 6  # CompressionCodec
 _DATA_PAGE = 0  # PageType
 _PLAIN, _RLE, _BYTE_STREAM_SPLIT = 0, 3, 9  # Encoding
 
@@ -29,14 +29,14 @@ class Chunk:
     statistics: Struct
 
 
-def integer_chunk(name: str, values: np.ndarray, codec: pa.Codec) -> Chunk:
+def integer_chunk(name: str, values: np.ndarray, codec: zstandard.ZstdCompressor) -> Chunk:
     """PLAIN: keys come in runs and repeat with every neuron, which zstd sees as well as any encoding could."""
     levels = _levels(values.size, defined=True)
     content = np.concatenate([levels, values.astype("<i4", copy=False).view(np.uint8)])
     return _chunk(name, INT32, _PLAIN, content, values.size, codec, _bounds(values.min(), values.max()))
 
 
-def float_chunk(name: str, values: np.ndarray, codec: pa.Codec) -> Chunk:
+def float_chunk(name: str, values: np.ndarray, codec: zstandard.ZstdCompressor) -> Chunk:
     """BYTE_STREAM_SPLIT: all first bytes, all second bytes …, which packs a fifth smaller than plain floats.
 
     Args:
@@ -62,15 +62,21 @@ def float_chunk(name: str, values: np.ndarray, codec: pa.Codec) -> Chunk:
     return _chunk(name, FLOAT, _BYTE_STREAM_SPLIT, content, values.size, codec, statistics)
 
 
-def null_chunk(name: str, rows: int, codec: pa.Codec) -> Chunk:
+def null_chunk(name: str, rows: int, codec: zstandard.ZstdCompressor) -> Chunk:
     """A column of floats that are all NULL."""
     return _chunk(name, FLOAT, _PLAIN, _levels(rows, defined=False), rows, codec, Struct().i64(3, rows))
 
 
 def _chunk(
-    name: str, kind: int, encoding: int, content: np.ndarray, rows: int, codec: pa.Codec, statistics: Struct
+    name: str,
+    kind: int,
+    encoding: int,
+    content: np.ndarray,
+    rows: int,
+    codec: zstandard.ZstdCompressor,
+    statistics: Struct,
 ) -> Chunk:
-    packed = codec.compress(content, asbytes=True)
+    packed = codec.compress(content.data)
     header = Struct().i32(1, _DATA_PAGE).i32(2, len(content)).i32(3, len(packed))  # PageHeader
     page = header.struct(5, _page_header(encoding, rows)).whole()
     return Chunk(page + packed, len(page) + len(content), _head(name, kind, encoding, rows), statistics)
@@ -86,7 +92,7 @@ def _page_header(encoding: int, rows: int) -> Struct:
 @lru_cache
 def _head(name: str, kind: int, encoding: int, rows: int) -> bytes:
     """The first five fields of ColumnMetaData."""
-    head = Struct().i32(1, kind).i32s(2, (encoding, _RLE)).binaries(3, [name.encode()]).i32(4, ZSTD)
+    head = Struct().i32(1, kind).i32s(2, (encoding, _RLE)).binaries(3, [name.encode()]).i32(4, CODEC)
     return head.i64(5, rows).fields()
 
 

@@ -17,6 +17,7 @@ from pipeline.storage.failures import explaining
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
+from schemas.tables import TABLES
 
 Result = TypeVar("Result")
 _DATA = b"a probe of unrolled, which may be removed"
@@ -48,12 +49,13 @@ def probe(folder: Folder, seconds: float = float("inf")) -> Probe:
         seconds: after which no further step is begun but the removal.
 
     Raises:
-        UsageError: nothing can be written here, or a taken name is no hindrance.
+        UsageError: nothing can be written here, a taken name is no hindrance, or a part lies on another mount.
     """
     path = f"{TEMPORARY}/{uuid.uuid4().hex}"
     try:
         with explaining(f"cannot write {folder.address(path)}"):
             missing = _missing_folders(folder)
+            _check_mounts(folder)
 
         try:
             return _steps(folder, path, seconds)
@@ -112,3 +114,24 @@ def _missing_folders(folder: Folder) -> list[Path]:
         return []
     place = Path(folder.address(TEMPORARY))
     return [parent for parent in (place, *place.parents) if not parent.exists()]
+
+
+def _check_mounts(folder: Folder) -> None:
+    """Raise UsageError where an object of a lake on a disk could not get its name, which is a hard link."""
+    if not folder.is_local:
+        return
+    root, temporary = Path(folder.address("")), Path(folder.address(TEMPORARY))
+    near = next(place for place in (temporary, *temporary.parents) if place.exists())
+    device = near.stat().st_dev
+    places = [root / name for name in ("_meta", "checkpoints", *TABLES)]
+    runs = [run for table in places if table.is_dir() for run in table.glob("run=*")]
+    for place in (root, *places, *runs):
+        why = ""
+        if place.is_dir() and place.stat().st_dev != device:
+            why = f"lies on another mount than {temporary}, and the hard link that names a file stays on one"
+        elif place.is_symlink() and not place.exists():
+            why = "is a link to nowhere"
+        elif place.exists() and not place.is_dir():
+            why = "is no folder"
+        if why:
+            raise UsageError(f"the root {folder.root} cannot hold a lake: {place} {why}; choose another --root")

@@ -6,8 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.storage.failures import storage_error
 from pipeline.storage.folder import Folder
-from pipeline.storage.whole import BLANK, DIGEST, is_whole, with_digest
+from pipeline.storage.frames import packed_file
+from pipeline.storage.local import read_end
+from pipeline.storage.whole import (
+    BLANK,
+    DIGEST,
+    footer_bytes,
+    footer_digest,
+    is_whole,
+    weights_are_whole,
+    with_digest,
+)
 from schemas.errors import StorageError
 from schemas.fingerprint import sha256
 from schemas.manifest import StoredObject
@@ -15,9 +26,10 @@ from schemas.stages import stage_of
 from schemas.table import Table
 
 # Floats: all first bytes, then all second bytes …, which zstd packs a fifth smaller than plain ones.
-# Keys of a sorted table: differences from row to row, nearly all 0 or 1. The rest: a dictionary.
-_DELTA = ("sequence", "step")
+# Keys of a sorted table: as they are, since zstd sees that they repeat. The rest: a dictionary.
+_PLAIN = ("sequence", "step")
 PLAN = "unrolled.plan"
+_LEVEL = 1  # of zstd
 
 # The end of a shard in which its footer lies, nearly always, and how many are in memory at once.
 _TAIL, _TAILS = 64 * 1024, 256
@@ -50,25 +62,23 @@ def write_shard(
     buffer = pa.BufferOutputStream()
     schema = table.schema
     floats = [field.name for field in schema if field.type == pa.float32()]
-    deltas = [name for name in _DELTA if name in schema.names]
+    plain = [name for name in _PLAIN if name in schema.names]
 
     with pq.ParquetWriter(
         buffer,
         schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=[name for name in schema.names if name not in (*floats, *deltas)],
-        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT") | dict.fromkeys(deltas, "DELTA_BINARY_PACKED"),
+        compression="none",  # until it is packed below
+        use_dictionary=[name for name in schema.names if name not in (*floats, *plain)],
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT") | dict.fromkeys(plain, "PLAIN"),
         store_schema=False,
     ) as writer:
         for rows in row_groups:
             writer.write_table(rows, row_group_size=max(1, len(rows)))
         writer.add_key_value_metadata({PLAN: plan, DIGEST: BLANK})
 
-    data = with_digest(buffer.getvalue().to_pybytes(), hashlib.sha256())
-    rows = pq.read_metadata(pa.BufferReader(data)).num_rows
+    data = with_digest(packed_file(buffer.getvalue().to_pybytes(), _LEVEL), hashlib.sha256())
     path = table.shard_path(partition, index)
-    shard = StoredObject(path=path, table=table.name, rows=rows, bytes=len(data), sha256=sha256(data))
+    shard = _description(folder, path, data, table.name)
     return shard if folder.create(path, data) else first_of_plan(folder, shard, plan)
 
 
@@ -94,18 +104,37 @@ def describe_whole(folder: Folder, path: str, table: str) -> StoredObject:
 
 def _whole(folder: Folder, path: str, data: bytes, table: str | None) -> StoredObject:
     if not is_whole(data):
-        raise StorageError(
-            f"{folder.address(path)} is damaged (its digest does not match): remove that file alone, "
-            "and type the command again"
-        )
+        raise _damaged(folder, path)
     return _description(folder, path, data, table)
 
 
+def _damaged(folder: Folder, path: str) -> StorageError:
+    return StorageError(
+        f"{folder.address(path)} is damaged (its digest does not match): remove that file alone, "
+        "and type the command again"
+    )
+
+
 def commit(folder: Folder, path: str, data: bytes) -> StoredObject:
-    """Create a file; where the name is taken the first writer won, and its file is described."""
-    if not folder.create(path, data):
-        return describe(folder, path)
-    return _description(folder, path, data, None)
+    """Create a file of a checkpoint; where the name is taken the first writer won. Raises as `adopt` does."""
+    return _description(folder, path, data, None) if folder.create(path, data) else adopt(folder, path, data)
+
+
+def adopt(folder: Folder, path: str, data: bytes) -> StoredObject:
+    """A file of a checkpoint that an attempt left which made no record of it.
+
+    Args:
+        folder: the lake.
+        path: the file's.
+        data: what this attempt would write: the same, but for weights, which another machine may round otherwise.
+
+    Raises:
+        StorageError: it is missing, or is not what its writer wrote.
+    """
+    found = folder.read(path)
+    if found != data and not weights_are_whole(found):
+        raise _damaged(folder, path)
+    return _description(folder, path, found, None)
 
 
 def describe(folder: Folder, path: str, table: str | None = None) -> StoredObject:
@@ -129,7 +158,7 @@ def row_counts(folder: Folder, sizes: Mapping[str, int]) -> Iterator[tuple[str, 
         paths = names[start : start + _TAILS]
         tails = folder.read_parts({path: (max(0, sizes[path] - _TAIL), None) for path in paths})
         for path, tail in tails.items():
-            footer = int.from_bytes(tail[-8:-4], "little") + 8  # its length, and the magic word after it
+            footer = footer_bytes(tail)
             if footer > len(tail) < sizes[path]:
                 tail = folder.read_parts({path: (max(0, sizes[path] - footer), None)})[path]  # noqa: PLW2901
             yield path, _parsed(folder, path, tail).num_rows
@@ -144,21 +173,48 @@ def _parsed(folder: Folder, path: str, data: bytes) -> pq.FileMetaData:
 
 def _description(folder: Folder, path: str, data: bytes, table: str | None) -> StoredObject:
     rows = _parsed(folder, path, data).num_rows if table else 0
-    return StoredObject(path=path, table=table, rows=rows, bytes=len(data), sha256=sha256(data))
+    footer = footer_digest(data) if table else ""
+    return StoredObject(path=path, table=table, rows=rows, bytes=len(data), sha256=sha256(data), footer=footer)
 
 
 def read_verified(folder: Folder, stored: StoredObject) -> bytes:
     """An object's bytes. Raises StorageError with its name when they are not those that were written."""
-    again = f"type --replace {stage_of(stored.path)} to make it again"
     for _ in range(2):  # a bit may flip on the way, too
         data = folder.read_if_there(stored.path)
         if data is None:
-            raise StorageError(f"{folder.address(stored.path)} is missing: {again}")
+            raise StorageError(f"{folder.address(stored.path)} is missing: {_again(stored)}")
         if sha256(data) == stored.sha256:
             return data
-    raise StorageError(
-        f"{folder.address(stored.path)} has changed since it was written (its digest does not match): {again}"
-    )
+    raise changed(folder, stored)
+
+
+def changed(folder: Folder, stored: StoredObject) -> StorageError:
+    """The error for an object that is not what its manifest lists."""
+    why = "has changed since it was written (its digest does not match)"
+    return StorageError(f"{folder.address(stored.path)} {why}: {_again(stored)}")
+
+
+def check_footers(folder: Folder, shards: Iterable[StoredObject]) -> None:
+    """Hold the sizes and footers of shards on this disk to their manifests; pages are held by their frames.
+
+    So no shard answers in the place of another, and none with bounds that hide its rows.
+
+    Raises:
+        StorageError: a shard is missing, or is not the one that its manifest lists.
+    """
+    for stored in shards:
+        try:
+            size, end = read_end(folder.address(stored.path), footer_bytes)
+        except (FileNotFoundError, NotADirectoryError):
+            raise StorageError(f"{folder.address(stored.path)} is missing: {_again(stored)}") from None
+        except OSError as error:
+            raise storage_error(f"cannot read {folder.address(stored.path)}", error) from None
+        if size != stored.bytes or footer_digest(end) != stored.footer:
+            raise changed(folder, stored)
+
+
+def _again(stored: StoredObject) -> str:
+    return f"type --replace {stage_of(stored.path)} to make it again"
 
 
 def read_shards(folder: Folder, shards: Iterable[StoredObject], columns: Sequence[str]) -> pa.Table:

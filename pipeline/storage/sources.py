@@ -10,6 +10,7 @@ from typing import IO, NamedTuple
 
 import fsspec
 from fsspec.core import url_to_fs
+from fsspec.utils import glob_translate
 
 from pipeline.storage.archives import files_in, is_archive
 from pipeline.storage.documents import documents_in
@@ -104,15 +105,37 @@ def _entries(pattern: str) -> tuple[fsspec.AbstractFileSystem | None, str | None
             return None, *local_entries(path)
         folder: str | None = None
         if system.isdir(path):
-            folder, paths = f"{path.rstrip('/')}/", system.find(path)
+            folder = f"{path.rstrip('/')}/"
+            paths = list(_below(system, path))
         elif system.exists(path):  # before it is taken for a pattern: a name may hold brackets
             paths = [path]
         elif mark := re.search(r"[*?[]", path):
             folder = path[: path.rfind("/", 0, mark.start()) + 1]
-            paths = [name for name, kind in system.glob(path, detail=True).items() if kind["type"] != "directory"]
+            levels = None if "**" in path else path.count("/", len(folder))
+            try:
+                found = list(_below(system, folder, levels))
+            except FileNotFoundError:
+                found = []
+            paths = list(filter(re.compile(glob_translate(path)).match, found))
         else:
             raise UsageError(f"task.files: there is no {where}")
     return system, folder, list(map(Entry, sorted(paths)))
+
+
+def _below(system: fsspec.AbstractFileSystem, folder: str, levels: int | None = None) -> Iterator[str]:
+    """Every file below a folder, so many folders deep.
+
+    Not by fsspec's own walk, which takes a folder that it may not list for an empty one. Raises OSError there.
+    """
+    if levels is None and "s3" in system.protocol:
+        yield from system.find(folder)  # one request for each thousand, and none of them left out
+        return
+    for found in system.ls(folder, detail=True):
+        name = found["name"]
+        if found["type"] != "directory":
+            yield name
+        elif levels != 0 and name.rstrip("/") != folder.rstrip("/"):
+            yield from _below(system, name, None if levels is None else levels - 1)
 
 
 def _place(path: str) -> tuple[fsspec.AbstractFileSystem | None, str]:

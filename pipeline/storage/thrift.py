@@ -1,11 +1,15 @@
-"""Thrift's compact protocol, as far as a Parquet footer needs it: structs of integers, bytes, structs and lists.
+"""Thrift's compact protocol, as far as Parquet needs it: structs of integers, bytes, structs and lists.
 
 https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
+# A struct that was read: a kind and a value for each field, in the order in which they came.
+Fields = dict[int, tuple[int, Any]]
+
+_TRUE, _FALSE, _BYTE, _I16 = 1, 2, 3, 4
 _I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
 _SMALL = [bytes([number]) for number in range(0x80)]
 
@@ -86,3 +90,89 @@ def _list(kind: int, values: list[bytes]) -> bytes:
     short = len(values) < 15
     head = bytes([len(values) << 4 | kind]) if short else bytes([0xF0 | kind]) + varint(len(values))
     return head + b"".join(values)
+
+
+def read_struct(data: bytes, at: int) -> tuple[Fields, int]:
+    """The struct that begins at a byte, and where it ends.
+
+    Raises ValueError for what Parquet does not use: doubles, sets and maps.
+    """
+    fields: Fields = {}
+    last = 0
+    while head := data[at]:
+        at += 1
+        kind, distance = head & 0x0F, head >> 4
+        if distance:
+            last += distance
+        else:
+            last, at = _read_integer(data, at)
+        value, at = (None, at) if kind in (_TRUE, _FALSE) else _read(data, at, kind)
+        fields[last] = kind, value
+    return fields, at + 1
+
+
+def written_struct(fields: Fields) -> bytes:
+    """The bytes of a struct that was read, whatever its values are by now."""
+    out, last = bytearray(), 0
+    for field, (kind, value) in fields.items():
+        distance = field - last
+        out += bytes([distance << 4 | kind]) if 0 < distance < 16 else bytes([kind]) + _integer(field)
+        out += _written(kind, value)
+        last = field
+    return bytes(out + b"\0")
+
+
+def _read(data: bytes, at: int, kind: int) -> tuple[Any, int]:
+    if kind == _BYTE:
+        return data[at], at + 1
+    if kind in (_I16, _I32, _I64):
+        return _read_integer(data, at)
+    if kind == _BINARY:
+        length, at = _read_varint(data, at)
+        return data[at : at + length], at + length
+    if kind == _LIST:
+        return _read_list(data, at)
+    if kind == _STRUCT:
+        return read_struct(data, at)
+    raise ValueError(f"thrift's kind {kind} is not one of Parquet's")
+
+
+def _read_list(data: bytes, at: int) -> tuple[tuple[int, list[Any]], int]:
+    """A list: the kind of its values, and they."""
+    count, kind = data[at] >> 4, data[at] & 0x0F
+    at += 1
+    if count == 15:
+        count, at = _read_varint(data, at)
+    values = []
+    for _ in range(count):
+        value, at = (data[at], at + 1) if kind in (_TRUE, _FALSE) else _read(data, at, kind)
+        values.append(value)
+    return (kind, values), at
+
+
+def _read_integer(data: bytes, at: int) -> tuple[int, int]:
+    number, at = _read_varint(data, at)
+    return number >> 1 ^ -(number & 1), at
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        number |= (data[at] & 0x7F) << shift
+        at += 1
+        if data[at - 1] < 0x80:
+            return number, at
+        shift += 7
+
+
+def _written(kind: int, value: Any) -> bytes:
+    if kind in (_I16, _I32, _I64):
+        return _integer(value)
+    if kind == _BINARY:
+        return _binary(value)
+    if kind == _STRUCT:
+        return written_struct(value)
+    if kind == _LIST:
+        of, values = value
+        return _list(of, [bytes([v]) if of in (_TRUE, _FALSE, _BYTE) else _written(of, v) for v in values])
+    return bytes([value]) if kind == _BYTE else b""

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.storage.folder import Folder
+from pipeline.storage.frames import GUARD, packer
 from pipeline.storage.pages import FLOAT, INT32, Chunk, float_chunk, integer_chunk, null_chunk
 from pipeline.storage.shards import PLAN, first_of_plan
 from pipeline.storage.thrift import Struct
-from pipeline.storage.whole import BLANK, DIGEST, with_digest
+from pipeline.storage.whole import BLANK, DIGEST, footer_digest, with_digest
 from schemas.manifest import StoredObject
 from schemas.table import Table
 from schemas.tile import Steps, Tile
@@ -44,7 +45,7 @@ class TileWriter:
         """
         self._folder, self._table, self._plan = folder, table, plan
         self._path = table.shard_path(partition, index)
-        self._keys, self._floats = (pa.Codec("zstd", compression_level=packing) for packing in (1, level))
+        self._keys, self._floats = packer(1), packer(level)
 
         self._file = folder.begin(self._path)
         self._digest = hashlib.sha256()
@@ -105,18 +106,20 @@ class TileWriter:
     def _column(self, chunk: Chunk) -> Struct:
         """Write a chunk; its ColumnChunk for the footer."""
         meta = Struct(chunk.head, 5).i64(6, chunk.unpacked).i64(7, len(chunk.data)).i64(9, self._bytes)
-        self._write(chunk.data)
+        self._write(chunk.data + GUARD)
         return Struct().i64(2, 0).struct(3, meta.struct(12, chunk.statistics))
 
     def _commit(self) -> StoredObject:
         footer = self._footer()
-        self._write(with_digest(footer + len(footer).to_bytes(4, "little") + _MAGIC, self._digest))
+        end = with_digest(footer + len(footer).to_bytes(4, "little") + _MAGIC, self._digest)
+        self._write(end)
         shard = StoredObject(
             path=self._path,
             table=self._table.name,
             rows=self._rows,
             bytes=self._bytes,
             sha256=self._digest.hexdigest(),
+            footer=footer_digest(end),
         )
         return shard if self._file.commit() else first_of_plan(self._folder, shard, self._plan)
 

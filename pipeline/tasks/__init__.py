@@ -25,5 +25,5 @@ def make_task(settings: TaskSettings) -> Task:
     if isinstance(settings, TextSettings):
         raise UsageError("the task text is read from files, not made: see pipeline/corpus")
     if isinstance(settings, TokensSettings):
-        raise UsageError("the task tokens is given in Python: jobs.dump_module.dump_module(module, batches, …)")
+        raise UsageError("the task tokens is given in Python: unrolled.dump_module(module, batches, …)")
     return TASKS[settings.name](settings)

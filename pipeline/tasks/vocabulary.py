@@ -13,6 +13,8 @@ from schemas.fingerprint import canonical, sha256
 LACKS = "which training never saw"
 NETWORK_LACKS = "which the network's vocabulary lacks: leave its file out, or name the network's own tokenizer"
 
+_SHOWN = 8  # texts, where a vocabulary is printed
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -30,6 +32,11 @@ class Vocabulary:
         if len(self._tokens) < len(self.characters):
             twin = next(c for token, c in enumerate(self.characters) if self._tokens[c] != token)
             raise ValueError(f"a vocabulary's characters differ, and {twin!r} is there twice")
+
+    def __repr__(self) -> str:
+        """Its first texts: a tokenizer's are tens of thousands."""
+        more = ", …" if len(self) > _SHOWN else ""
+        return f"<Vocabulary of {len(self)}: {', '.join(map(repr, self.characters[:_SHOWN]))}{more}>"
 
     def __len__(self) -> int:
         """Its number of tokens."""

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -76,16 +77,29 @@ def test_a_file_saved_inside_a_capture_holds_no_signals(what: str) -> None:
 
 
 def test_the_classes_have_their_own_forwards_again() -> None:
-    forwards, hooks = (
-        (nn.LSTM.forward, nn.GRUCell.forward, Layers.forward),
-        nn.modules.module._global_forward_hooks,
-    )
-    first, second = pipeline.capture(nn.LSTM(4, 6)), pipeline.capture(nn.GRUCell(4, 6))
+    class Inheriting(nn.Sequential):
+        """Has no forward of its own."""
+
+    kinds = (nn.LSTM, nn.GRUCell, Layers, Inheriting, nn.Sequential)
+    before, hooks = [dict(vars(kind)) for kind in kinds], nn.modules.module._global_forward_hooks
+    first, second = pipeline.capture(nn.Sequential(nn.LSTM(4, 6))), pipeline.capture(Inheriting(nn.GRUCell(4, 6)))
     with first:
         second.__enter__()
-    assert nn.LSTM.forward is not forwards[0]
+    assert vars(nn.LSTM)["forward"] is not before[0]["forward"]
     second.__exit__(None, None, None)
-    assert (nn.LSTM.forward, nn.GRUCell.forward, Layers.forward) == forwards
+    assert [dict(vars(kind)) for kind in kinds] == before
+    assert not hooks
+
+
+def test_a_network_whose_forward_was_replaced_is_heard_and_left_as_it_was() -> None:
+    net = Net()
+    net.forward = partial(net.forward)  # type: ignore[method-assign]
+    hooks = nn.modules.module._global_forward_hooks
+    with pipeline.capture(net) as captured, pipeline.capture(Net()) as other:
+        net(X)
+        net(X)
+    assert (len(captured.calls), len(other.calls)) == (2, 0)
+    assert set(captured.calls[0]) == set(captured)
     assert not hooks
 
 
@@ -112,6 +126,17 @@ def test_captures_of_one_module_may_lie_within_one_another() -> None:
         for signals in (outer.calls[0]["encoder"], outer["encoder"], inner[""], same["encoder"])
     )
     torch.testing.assert_close(output, net(X), rtol=0, atol=1e-6)
+
+
+def test_captures_of_a_subclass_may_lie_within_one_another() -> None:
+    class Named(nn.LSTM):
+        """Has the forward of its parent."""
+
+    module = Named(4, 6)
+    with pipeline.capture(module) as outer, pipeline.capture(module) as inner:
+        module(X)
+    assert torch.equal(outer[""]["cell_state"], inner[""]["cell_state"])
+    assert "forward" not in vars(Named)
 
 
 @pytest.mark.parametrize("reentrant", [True, False])

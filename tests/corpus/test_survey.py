@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.corpus.survey import Survey, Surveyor, alphabet, divide, windows_of
+from pipeline.corpus.survey import Survey, Surveyor, alphabet, divide, fitted, windows_of
 from schemas.corpus import SPLITS, Document
 from schemas.errors import UsageError
 from schemas.experiment import CorpusSettings
@@ -105,3 +105,38 @@ def test_too_few_are_refused() -> None:
         divide(survey, settings(), CorpusSettings(train=10, valid=10, probe=10))
     with pytest.raises(UsageError, match=r"the corpus is empty: no document with enough characters.*1 too short"):
         divide(survey_of([]), settings(), CorpusSettings())
+
+
+def of_lengths(lengths: list[int]) -> Survey:
+    surveyor = Surveyor()
+    for place, length in enumerate(lengths):
+        surveyor.add(place, Document(f"{place}.txt", f"{place}" + "x" * (length - len(f"{place}"))))
+    return surveyor.survey()
+
+
+def sizes_of(lengths: list[int], **corpus: int) -> tuple[int, int, int]:
+    sizes, division = fitted(of_lengths(lengths), settings(window=10), CorpusSettings(**corpus))
+    assert all(division.size(split) == getattr(sizes, split) or getattr(sizes, split) == 0 for split in SPLITS)
+    return division.size("train"), division.size("valid"), division.size("probe")
+
+
+def test_a_short_text_has_small_splits_unless_they_were_asked_for() -> None:
+    train, valid, probe = sizes_of([100] * 100)
+    assert (valid, probe) == (100, 100)
+    assert train == 800
+    assert sizes_of([100] * 100, train=300) == (300, 100, 100)
+    assert sizes_of([100] * 100, probe=7)[2] == 7
+    assert sizes_of([100_000] * 30) == (20_000, 1_000, 1_000), "a long one has the defaults"
+    with pytest.raises(UsageError, match="train has too few"):
+        sizes_of([100] * 100, train=5_000)
+
+
+@pytest.mark.parametrize("lengths", [[500, 500, 500], [100, 90, 10_000], [20, 30_000, 20, 20], [20, 20, 20]])
+def test_three_documents_are_enough(lengths: list[int]) -> None:
+    assert min(sizes_of(lengths)) >= 1
+
+
+@pytest.mark.parametrize("lengths", [[10_000], [5_000, 5_000], []])
+def test_fewer_are_told_as_too_few(lengths: list[int]) -> None:
+    with pytest.raises(UsageError, match=r"splits need 3, for no document lies in two|the corpus is empty"):
+        sizes_of(lengths)

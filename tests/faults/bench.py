@@ -32,7 +32,7 @@ SMALL: dict[str, Mapping[str, object]] = {
     "score": {"hypotheses": ["count_a", "remaining_b"], "headline": ["count_a"]},
 }
 TEMPORARY = "_meta/tmp/"
-PICTURE = "/answer.png"  # which lies beside a local lake, and in one on S3
+PICTURE = "/answer.png"  # in the run's folder
 # Seconds that a client waits for S3, so that a store that says nothing is found out soon.
 CLIENT_SECONDS = 2.0
 Shared = TypeVar("Shared")

@@ -14,8 +14,8 @@ import pytest
 
 from jobs.__main__ import main
 from jobs.commands.parser import make_parser
-from jobs.commands.runs import match_run
 from jobs.run.context import Run
+from pipeline.queries.names import match_run
 from schemas.errors import UsageError
 from tests.conftest import do_all, tiny_run
 from tests.jobs.toml_of import write_toml
@@ -64,7 +64,7 @@ def test_run_says_that_there_is_nothing_to_do_and_answers_again(typed: Typed, to
     assert "\033[" not in out, "no colour when this is no terminal"
     picture = Path(out.split("Picture: ")[1].splitlines()[0])
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.parent == Path(tiny_lake.root).parent
+    assert picture == Path(tiny_lake.root, f"_meta/run={tiny_lake.id}/answer.png")
     commands = [line.strip() for line in out.split("Type next:")[1].splitlines() if line.strip()]
     assert len(commands) == 3
     for command in commands:
@@ -73,13 +73,37 @@ def test_run_says_that_there_is_nothing_to_do_and_answers_again(typed: Typed, to
         assert done.stdout
 
 
+def test_the_answer_names_the_models_that_it_does_not_list(typed: Typed, tmp_path: Path) -> None:
+    """A GRU of which only a gate was dumped has no state to follow anything; nor has what is always NULL."""
+    run = tiny_run(
+        tmp_path / "lake",
+        model={"cell": ["lstm", "gru"], "layers": [1]},
+        dump={"signals": ["cell_state", "update_gate"]},
+        score={"hypotheses": ["count_a", "remaining_b", "is_separator", "next_is_b"]},
+        sample={"length": 0},
+    )
+    toml = str(write_toml(tmp_path / "tiny.toml", run.experiment))
+    never = "score.define=[{name='never', sql=\"case when char = 'q' then 1 end\"}]"
+    words = ["run", toml, "--runner", "local", "--set", never]
+    headline, each = typed(*words, root=run.root).split("Which neuron follows each hypothesis best?")
+    told = "  not listed, as no r is defined (not dumped, or it never changes): "
+    assert [line for line in headline.splitlines() if line.startswith("  lstm-1x5-seed0 ")]
+    assert f"{told}model gru-1x5-seed0\n" in headline
+    assert f"{told}hypothesis never\n" in each
+
+    out = typed(*words, "--set", 'score.headline=["never"]', root=run.root)
+    assert (
+        f"Which neuron follows never? (Pearson's r over the probe split)\n\n{told}model lstm-1x5-seed0, gru" in out
+    )
+
+
 def test_until_and_single_stages(typed: Typed, toml: str, tmp_path: Path) -> None:
     lake = str(tmp_path / "lake")
     small = ["--runner", "local", "--set", "model.cell=rnn", "--set", "model.layers=1"]
     assert typed("run", toml, *small, "--until", "generate", root=lake) == ""
     assert "lacks train" in typed("runs", root=lake)
     typed("dump", toml, *small, root=lake, code=2)
-    assert "has not finished train (whole): type `unrolled train tiny" in typed.err
+    assert f"has not finished train (whole): type `unrolled train {toml} --set model.cell=rnn" in typed.err
     for stage in ("train", "dump", "annotate", "score", "extrapolate"):
         typed(stage, toml, *small, root=lake)
     assert "lacks sample" in typed("runs", root=lake)
@@ -91,6 +115,7 @@ def test_plan_tells_the_cost_and_writes_nothing(typed: Typed, toml: str, tmp_pat
     lake = tmp_path / "lake"
     out = typed("run", toml, "--plan", root=str(lake))
     assert not lake.exists()
+    assert f"{tiny_lake.id} in {lake}, of which --plan writes nothing" in typed.err
     planned = {line.split()[0]: line.split() for line in out.splitlines()[2:]}
     assert list(planned) == ["generate", "train", "dump", "annotate", "score", "extrapolate", "sample"]
     rows = {"generate": 0, "dump": 0, "score": 0, "extrapolate": 0, "annotate": 0, "train": 0}
@@ -133,11 +158,11 @@ def test_top_lists_neurons(typed: Typed, tiny_lake: Run) -> None:
 
 def test_an_experiments_name_is_its_runs_whatever_else_begins_so() -> None:
     known = ["java_source-aaaa1111", "java_source-small-1234abcd", "java_source-small-9999abcd"]
-    assert match_run("java_source", known) == known[0]
-    assert match_run("java_source-small-1", known) == known[1]
+    assert match_run("java_source", known, "") == known[0]
+    assert match_run("java_source-small-1", known, "") == known[1]
     for several in ("java_source-small", "java"):
         with pytest.raises(UsageError, match=r"begins \d runs"):
-            match_run(several, known)
+            match_run(several, known, "")
 
 
 def test_show_draws_texts(typed: Typed, tmp_path: Path) -> None:
@@ -156,6 +181,42 @@ def test_show_prints_texts(typed: Typed) -> None:
     rows = json.loads(typed("show", "tiny", "gru-2x5-seed0", "L1/N0", "--json"))
     assert all(len(row["text"]) == len(row["values"]) for row in rows)
     assert len({row["text"] for row in rows}) == len(rows) == 4
+
+
+def test_a_picture_is_a_png_in_the_runs_folder_unless_a_file_is_named(typed: Typed, tmp_path: Path) -> None:
+    place = "show", "tiny", "lstm-1x5-seed0", "L0/N4"
+    for wrong in ("foo.txt", "foo", "foo.pdf"):
+        typed(*place, "--picture", str(tmp_path / wrong), code=2)
+        assert f"name it {tmp_path}/foo.png, not {tmp_path}/{wrong}" in typed.err
+    typed(*place, "--picture", "--json", code=2)
+    assert not list(tmp_path.iterdir())
+    lake = tmp_path / "lake"
+    copytree(typed.root, lake)
+    path = Path(typed(*place, "--signal", "input_gate", "--picture", root=str(lake)).strip())
+    assert path.parent.parent == next(lake.glob("_meta/run=*"))
+    assert path.name == "lstm-1x5-seed0-L0N4-input_gate-12.png"
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert typed("audit", "tiny", "--model", "lstm-1x5-seed0", root=str(lake))
+    assert typed("gc", "--dry-run", root=str(lake)) == ""
+
+
+def test_every_picture_of_a_neuron_has_one_scale(typed: Typed, tiny_lake: Run) -> None:
+    query = (
+        "select max(abs(cell_state)) as widest from activations "
+        "where model = 'lstm-1x5-seed0' and neuron = 4 and checkpoint = 12"
+    )
+    (row,) = json.loads(typed("sql", query, "--format", "json"))
+    scales = {typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--limit", n).splitlines()[0] for n in ("1", "3")}
+    assert scales == {f"lstm-1x5-seed0 L0/N4 cell_state: 0 is {-row['widest']:.3g}, 9 is {row['widest']:.3g}"}
+
+
+def test_show_begins_where_it_was_asked_to_or_says_that_it_cannot(typed: Typed, tiny_lake: Run) -> None:
+    place = "tiny", "lstm-1x5-seed0", "L0/N4", "--limit", "1"
+    assert "sequence 150\n" in typed("show", *place, "--sequence", "150")
+    for nowhere in ("5", "180"):
+        for form in ([], ["--json"]):
+            typed("show", *place, "--sequence", nowhere, *form, code=2)
+            assert f"has no probe sequence {nowhere}: they are 140 to 179" in typed.err
 
 
 def test_sql_in_every_format(typed: Typed, tmp_path: Path) -> None:
@@ -200,7 +261,22 @@ def test_audit_tells_what_holds_and_what_does_not(typed: Typed, tmp_path: Path) 
     error = typed.err.splitlines()[-1]
     assert "digests (1), " in error
     assert f"{shard.name} has changed" in error
-    assert f"type `unrolled run tiny --root {lake} --replace dump` to make it again" in error
+    assert "type the command that began it, with --replace dump to make it again" in error
+
+
+def test_tables_of_sentences_are_as_wide_as_the_terminal(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in (80, 133):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        for words in (["sql", "--questions"], ["audit", "tiny", "--model", "lstm-1x5-seed0"]):
+            lines = typed(*words).splitlines()
+            assert columns - 20 < max(map(len, lines)) <= columns
+
+
+def test_a_plan_is_printed_in_lines(typed: Typed) -> None:
+    lines = typed("sql", "explain select count(*) from steps").splitlines()
+    assert len(lines) > 10
+    assert lines[0].startswith("┌")
+    assert json.loads(typed("sql", "explain from steps", "--format", "json"))[0]["explain_key"] == "physical_plan"
 
 
 def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:
@@ -226,7 +302,7 @@ def test_what_was_not_dumped_is_not_shown(typed: Typed, tmp_path: Path) -> None:
         "lstm-1x5-seed0 L0/N0 hidden_state"
     )
     typed("show", "tiny", "lstm-1x5-seed0", "L0/N0", "--signal", "forget_gate", root=run.root, code=2)
-    assert "unknown signal of lstm 'forget_gate'" in typed.err
+    assert "unknown signal of lstm-1x5-seed0 'forget_gate': known: hidden_state" in typed.err
 
 
 def test_a_long_answer_is_cut_on_screen_and_says_so(typed: Typed) -> None:
@@ -268,7 +344,7 @@ def test_the_frozen_surface() -> None:
         "dump": sorted([*stage, *network]),
         "runs": sorted([*common, "--dry-run", "--json", "--older-than", "--yes", "RUN", "action"]),
         "gc": sorted([*common, "--dry-run", "--json", "--older-than"]),
-        "sql": sorted([*common, "--file", "--format", "--questions", "--set", "SELECT"]),
+        "sql": sorted([*common, "--file", "--format", "--questions", "--set", "--run", "--checkpoint", "SELECT"]),
         "top": sorted(
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),
@@ -279,6 +355,39 @@ def test_the_frozen_surface() -> None:
             [*common, *place, "--checkpoint", "--json", "--limit", "--picture", "--sequence", "--signal"]
         ),
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["shwo", "tiny"], "unknown 'shwo': did you mean 'show'? known: run, "),
+        (["runs", "lst"], "unknown 'lst': did you mean 'ls'? known: ls, show, rm, gc"),
+        (["sql", "select 1", "--format", "jsn"], "--format: unknown 'jsn': did you mean 'json'?"),
+        (["run", "counting", "--until", "zzz"], "--until: unknown 'zzz': known: generate, "),
+        (["top", "tiny", "--hypothesis", "is_x", "--chekpoint", "1"], "(did you mean '--checkpoint'?)"),
+        (["audit", "tiny", "more"], "unrecognized arguments: more\n"),
+        (["top", "tiny", "--hypothesis", "is_x", "--limit", "0"], "--limit: 0 is less than 1"),
+        (["show", "tiny", "m", "L0/N0", "--limit", "-1"], "--limit: -1 is less than 1"),
+    ],
+)
+def test_a_wrong_word_is_told_with_the_right_one(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_root_may_stand_before_the_command(
+    tiny_lake: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--root", tiny_lake.root, "runs"]) == 0
+    assert tiny_lake.id in capsys.readouterr().out
+    assert main(["--root", str(tmp_path), "runs", "--root", tiny_lake.root]) == 0, "the last one counts"
+    assert main(["--debug", "--root", str(tmp_path), "runs"]) == 2
+    assert capsys.readouterr().err.startswith("Traceback")
+    assert make_parser().parse_args(["runs"]).root == "./lake"
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from jobs.run.context import Run
 from jobs.run.placement import Placement, parse_gpus, parse_together
 from jobs.runners.local import LocalRunner
 from jobs.stages import train
+from pipeline.storage.folder import Folder
 from pipeline.training.trainer import Trainer
-from schemas.errors import UsageError
+from schemas.errors import StorageError, UsageError
 from tests.conftest import digests, tiny_run
 
 ONE = {"cell": ["lstm"], "layers": [1]}
@@ -46,6 +47,36 @@ def test_a_state_in_the_middle_of_a_span_loses_nothing(tmp_path: Path, monkeypat
     trained(run)
     assert spans == [(at, at + 1) for at in (*range(7), *range(6, 12))]
     assert digests(run.root) == digests(straight.root)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "vocabulary.json"])
+def test_what_rotted_of_a_killed_training_is_not_adopted(tmp_path: Path, name: str) -> None:
+    """Neither by an attempt that begins anew, nor by one that goes on from a state behind the checkpoint."""
+    run = tiny_run(tmp_path / "lake", model=ONE)
+    states: list[bytes] = []
+    replace_there = Folder.replace
+
+    def kept(folder: Folder, path: str, data: bytes) -> None:
+        states.append(data)
+        replace_there(folder, path, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Folder, "replace", kept)
+        trained(run)
+    expected, unit = digests(run.root), Path(run.root, f"_meta/run={run.id}/train/whole")
+    path = max(Path(run.root).glob(f"checkpoints/**/checkpoint=0/{name}"))
+    right = path.read_bytes()
+    for state in (b"", states[-1]):
+        (unit / "manifest.json").unlink()
+        (unit / "records/00000.json").unlink()
+        (unit / "resume").mkdir(exist_ok=True)
+        (unit / "resume/lstm-1x5-seed0.safetensors").write_bytes(state)
+        path.write_bytes(right[:-9] + bytes([right[-9] ^ 1]) + right[-8:])
+        with pytest.raises(StorageError, match=rf"{path} is damaged .*: remove that file alone, and type"):
+            trained(run)
+        path.write_bytes(right)
+        trained(run)
+        assert digests(run.root) == expected
 
 
 def failing_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

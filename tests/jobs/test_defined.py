@@ -83,7 +83,7 @@ def test_the_same_hypothesis_in_python_and_sql_is_scored_as_the_shipped_one(
     assert main(["top", "mine", "--hypothesis", "by_python", "--root", "lake"]) == 0
     (folder / "mine.py").unlink()
     assert main(["top", "mine", "--hypothesis", "by_pyton", "--root", "lake"]) == 2
-    assert "unknown hypothesis 'by_pyton'" in capsys.readouterr().err
+    assert " 'by_pyton': did you mean 'by_python'?" in capsys.readouterr().err
 
 
 def test_a_definition_that_changed_is_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +92,108 @@ def test_a_definition_that_changed_is_noticed(folder: Path, capsys: pytest.Captu
     assert run(folder, PYTHON) == 2
     assert "annotate.definition was" in capsys.readouterr().err
     assert run(folder, PYTHON, "--replace", "annotate") == 0
+
+
+TWO = PYTHON + PYTHON.replace('"by_python"', '"by_numpy"').replace(":next_is_b", ":by_numpy")
+
+
+def written(folder: Path) -> dict[str, int]:
+    """When each object below the tables and records of hypotheses was written."""
+    places = ("annotations", "definitions", "scores", "_meta/*/annotate", "_meta/*/score")
+    files = [path for place in places for path in (folder / "lake").glob(f"{place}/**/*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in files}
+
+
+def test_a_change_of_one_function_makes_that_hypothesis_again_and_no_other(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, TWO + SQL) == 0
+    before = written(folder)
+    (folder / "mine.py").write_text(BY_PYTHON.replace('== "b" if', '!= "b" if') + "\n# a remark\n")
+    capsys.readouterr()
+    assert run(folder, TWO + SQL) == 2
+    assert "already has annotate hypothesis=by_python with other settings" in capsys.readouterr().err
+    assert run(folder, TWO + SQL, "--replace", "annotate") == 0
+    after = written(folder)
+    assert set(after) == set(before)
+    again = {path for path in after if after[path] != before[path]}
+    assert again == {path for path in after if "hypothesis=by_python/" in path}
+
+    scores = (
+        pipeline.open("lake")
+        .fetch(
+            "select hypothesis, value from scores where measure = 'auc' and hypothesis in ('by_python', 'by_sql') "
+            "order by hypothesis, layer, neuron, signal"
+        )["value"]
+        .to_pylist()
+    )
+    flipped, kept = scores[: len(scores) // 2], scores[len(scores) // 2 :]
+    assert flipped == pytest.approx([1 - value for value in kept])
+    assert run(folder, TWO + SQL) == 0
+    assert "nothing to do" in capsys.readouterr().err
+
+
+def test_a_change_of_the_expression_or_of_yes_no_does_the_same(folder: Path) -> None:
+    assert run(folder, PYTHON + SQL) == 0
+    before = written(folder)
+    assert run(folder, PYTHON + SQL.replace("yes_no = true\n", ""), "--replace", "annotate") == 0
+    again = {path for path, when in written(folder).items() if before.get(path) != when}
+    assert again == {path for path in before if "hypothesis=by_sql/" in path}
+    measures = "select distinct measure from scores where hypothesis = 'by_sql' order by all"
+    assert pipeline.open("lake").fetch(measures)["measure"].to_pylist() == ["pearson", "spearman"]
+
+
+def test_what_has_not_changed_is_replaced_as_a_whole(folder: Path) -> None:
+    assert run(folder, PYTHON + SQL) == 0
+    before = written(folder)
+    assert run(folder, PYTHON + SQL, "--replace", "annotate") == 0
+    after = written(folder)
+    assert set(after) == set(before)
+    assert not {path for path in after if after[path] == before[path]}
+
+
+def test_a_definition_rests_beside_its_annotations(folder: Path) -> None:
+    """The one that made them, wherever it was given; the note of how the run was begun has none."""
+    assert run(folder, PYTHON) == 0
+    changed = BY_PYTHON.replace("None", "False")
+    (folder / "mine.py").write_text(changed)
+    assert run(folder, PYTHON, "--replace", "annotate") == 0
+    by_flag = "score.define=[{name='is_b', sql=\"char = 'b'\", yes_no=true}]"
+    words = ["--set", by_flag, "--set", 'score.hypotheses=["next_is_b"]', "--root", "lake", "--runner", "local"]
+    assert main(["run", "mine.toml", *words]) == 0
+
+    lake = pipeline.open("lake")
+    rows = lake.fetch("select * exclude (run, digest) from definitions order by hypothesis").to_pylist()
+    names = ("hypothesis", "origin", "yes_no", "definition", "source")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        ("by_python", "python", True, "mine.py:next_is_b", changed),
+        ("count_a", "shipped", False, None, None),
+        ("is_b", "sql", True, "char = 'b'", None),
+        ("next_is_b", "shipped", True, None, None),
+    ]
+    plans = {m.plan.unit: m.plan for m in lake.catalog.manifests[next(iter(lake.catalog.runs))]}
+    for row in lake.fetch("from definitions").to_pylist():
+        assert plans[f"hypothesis={row['hypothesis']}"].settings.get("definition") == row["digest"]
+    (record,) = lake.catalog.runs.values()
+    assert "define" not in record.experiment["score"]  # type: ignore[operator]
+    assert "by_python" in str(record.experiment["score"])
+    assert "def next_is_b" not in lake.fetch("select config from runs")["config"][0].as_py()
+
+
+def test_what_a_model_writes_is_read_by_the_latest_definition(folder: Path) -> None:
+    assert run(folder, SQL) == 0
+    assert run(folder, SQL.replace("target = 'b'", "char = 'a'"), "--replace", "annotate") == 0
+    assert main(["write", "mine", "--prompt", "aXb", "--length", "2", "--dump", "--root", "lake"]) == 0
+    found = (
+        pipeline.open("lake")
+        .run("mine_samples")
+        .fetch(
+            "select char = 'a' as expected, value from annotations join steps using (run, sequence, step) "
+            "where hypothesis = 'by_sql' order by step"
+        )
+    )
+    assert [float(row) for row in found["expected"].to_pylist()] == found["value"].to_pylist()
+    assert found["value"].to_pylist()[:3] == [1, 0, 0]
 
 
 BAD = [
@@ -110,7 +212,7 @@ BAD = [
     (SQL.replace("target = 'b'", "[1]"), "gives INTEGER[], not a number or boolean"),
     (
         SQL.replace("target = 'b'", "1.0 / step").replace("yes_no = true", ""),
-        "gives infinite values: let it give NULL",
+        "gives infinite values or NaN: let it give NULL",
     ),
     (SQL.replace("target = 'b'", "char"), "gives VARCHAR, not a number or boolean"),
     (SQL.replace("target = 'b'", "(select max(a) from 'mine.py')"), "is no SQL expression over steps"),
@@ -153,6 +255,21 @@ def test_a_text_in_no_known_language_may_have_a_hypothesis_by_sql(folder: Path) 
     assert pipeline.open("lake").fetch("select distinct hypothesis from scores").to_pylist() == [
         {"hypothesis": "by_sql"}
     ]
+
+
+def test_a_hypothesis_that_is_null_everywhere_is_told_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    never = "case when char = 'Z' then 1 end"
+    assert run(folder, SQL.replace("target = 'b'", never)) == 0
+    lake = pipeline.open("lake")
+    assert lake.fetch("select sum(n) from scores where hypothesis = 'by_sql'").to_pylist()[0].popitem()[1] == 0
+    for measure in ("pearson", "spearman", "auc"):
+        assert main(["top", "mine", "--hypothesis", "by_sql", "--measure", measure, "--root", "lake"]) == 2
+        err = capsys.readouterr().err
+        assert f"by_sql is NULL at every step of {next(iter(lake.catalog.runs))}'s probe split" in err
+    always = SQL.replace("target = 'b'", "true")
+    assert run(folder, always, "--replace", "annotate") == 0
+    assert main(["top", "mine", "--hypothesis", "by_sql", "--root", "lake"]) == 2
+    assert "by_sql is the same at each of the " in capsys.readouterr().err
 
 
 def test_sql_gives_one_value_a_step_or_fails_late(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

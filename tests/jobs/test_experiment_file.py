@@ -1,11 +1,15 @@
 """Where the files of an experiment are looked for."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from jobs.__main__ import main
 from jobs.run.experiment_file import load_experiment
 from schemas.task_settings import TextSettings
+from tests.conftest import REPOSITORY
 
 
 def files(toml: Path, *overrides: str) -> list[str]:
@@ -25,3 +29,21 @@ def test_relative_files_are_found_from_wherever_a_worker_runs(
     beside = [f"{tmp_path}/mine/texts", f"{tmp_path}/mine/../*.txt"]
     assert files(toml) == [*beside, "/whole.txt", "s3://bucket/**", "{stdlib}/*.py"]
     assert files(toml, 'task.files=["other.txt"]') == [f"{tmp_path}/other.txt"]
+
+
+def test_the_smallest_experiment_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", (REPOSITORY / "docs" / "settings.md").read_text(), re.DOTALL)
+    assert tomllib.loads(block)["task"] == {"name": "text", "files": ["texts"]}
+    (tmp_path / "mine.toml").write_text(block)
+    (tmp_path / "texts").mkdir()
+    for number in range(12):
+        (tmp_path / "texts" / f"{number}.txt").write_text(f"text {number}: " + "the cat sat on the mat. " * 40)
+    monkeypatch.chdir(tmp_path)
+    short = ["--set", "training.steps=3", "--runner", "local"]
+    assert main(["run", "mine.toml", *short]) == 0
+    told = capsys.readouterr()
+    assert "train 64 sequences of 8 documents; valid 9 sequences of 2 documents; probe 9" in told.err
+    assert main(["runs", "show", "mine"]) == 0
+    assert '"train": 64' in capsys.readouterr().out

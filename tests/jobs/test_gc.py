@@ -16,6 +16,8 @@ from jobs.driver.lease import Lease
 from jobs.run.context import Run
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.storage.folder import Folder
+from pipeline.storage.manifests import read_manifest
+from pipeline.storage.sealed import seal
 from tests.conftest import do_all, tiny_run
 
 SMALL = {"cell": ["rnn"], "layers": [1]}
@@ -73,7 +75,9 @@ def test_what_no_run_needs_goes(typed: Typed, run: Run) -> None:
     strange = "_meta/run=strange-1/train/whole/manifest.json", "steps/run=strange-1/split=probe/part-00000.parquet"
     for path in (*ours, *theirs, *strange):
         folder.create(path, b"123")
-    folder.replace(strange[0], folder.read(f"_meta/run={run.id}/train/whole/manifest.json"))
+    manifest = read_manifest(folder, run.id, "train", "whole")
+    assert manifest
+    folder.replace(strange[0], seal(manifest.model_copy(update={"objects": ()})))  # whose run.json was lost
     found = {"unlisted": 2, "resume-state": 1, "half-removed": 2}
     assert typed("gc", "--dry-run") == found
     assert "would go: 5 objects, 15 bytes" in typed.err

@@ -355,7 +355,7 @@ def test_bad_input_is_a_sentence_and_writes_nothing(
     [
         ("linear", "holds no nn.LSTM, nn.GRU or nn.RNN, only the module itself (Sequential), 0 (Embedding), 1"),
         ("pair", "has 2 recurrent modules: say --recurrent with one of first.lstm, second.lstm"),
-        ("both", "lstm has bidirectional, which the table has no place for: use `with pipeline.capture(module)`"),
+        ("both", "lstm has bidirectional, which the table has no place for: use `with unrolled.capture(module)`"),
         ("projected", "lstm has proj_size, which the table has no place for"),
         ("small", "has 34 texts, and the model embeds 4 tokens"),
         ("large", "has 34 texts, and the model gives 39 logits"),

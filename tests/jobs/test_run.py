@@ -141,7 +141,7 @@ def test_a_hypothesis_or_a_checkpoint_is_added_and_disturbs_nothing(tmp_path: Pa
     after = digests(run.root)
     assert {path: digest for path, digest in after.items() if path in before} == before
     new = {path.split("/")[0] for path in set(after) - set(before)}
-    assert new == {"activations", "predictions", "annotations", "scores"}
+    assert new == {"activations", "predictions", "annotations", "definitions", "scores"}
 
 
 def test_other_settings_stop_with_the_choice_and_replace_takes_it(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_replacing_a_stage_with_the_same_settings_gives_the_same_bytes(tmp_path:
     do_all(run)
     before = digests(run.root)
     replace_stage(run, "train")
-    assert {path.split("/")[0] for path in digests(run.root)} == {"runs", "steps", "annotations"}
+    assert {path.split("/")[0] for path in digests(run.root)} == {"runs", "steps", "annotations", "definitions"}
     do_all(run)
     assert digests(run.root) == before
 

@@ -19,7 +19,8 @@ from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, parse_question, questions
 from pipeline.queries.statement import read_statement
 from pipeline.storage.folder import Folder
-from schemas.errors import UsageError
+from schemas import FORMAT_VERSION
+from schemas.errors import IncompleteWarning, UsageError
 from schemas.signals import CELL_SIGNALS
 from schemas.tables import TABLES
 from tests.conftest import do_all, tiny_run, tree
@@ -151,7 +152,10 @@ def test_an_error_shows_the_query_as_it_was_typed(lake: Lake) -> None:
         ("select 1; select 2", "one SELECT at a time, not 2"),
         ("", "one SELECT at a time, not 0"),
         ("select * from read_csv('/etc/passwd')", "disabled by configuration"),
-        ("select * from models where run = $run", "the query needs run: give --set run=…"),
+        (
+            "select * from models where run = $run",
+            "the query needs run: give {'run': …} as its parameters in Python, --set run=… ",
+        ),
         ("select error('told so')", "told so"),
     ],
 )
@@ -177,8 +181,9 @@ def test_status_says_which_stage_is_missing(tmp_path: Path, tiny_lake: Run) -> N
     run_stages(run, LocalRunner(), ["generate", "train"])
     lake = pipeline.open(run.root)
     assert lake.fetch("select run, status from runs").to_pylist() == [{"run": run.id, "status": "lacks dump"}]
-    assert one(lake, "select count(*) from activations") == 0
-    with pytest.raises(UsageError, match=rf"{run.id} has no score yet: go on with `unrolled run tiny"):
+    with pytest.warns(IncompleteWarning, match=f"{run.id} is incomplete: dump has 0 of its 2 units"):
+        assert one(lake, "select count(*) from activations") == 0
+    with pytest.raises(UsageError, match=rf"{run.id} has no score yet: to go on, type the command that began it"):
         lake.catalog.require(run.id, "score")
     lake.catalog.require(run.id, "train")
     assert pipeline.open(tiny_lake.root).catalog.status == {tiny_lake.id: "complete"}
@@ -266,14 +271,48 @@ def test_a_trace_is_the_neuron_along_its_sequence(lake: Lake, tiny_lake: Run) ->
     assert trace[0]["input_gate"] is None
 
 
+def test_a_model_that_is_never_wrong_is_right_up_to_the_largest_size() -> None:
+    sizes = {"never": [5, 5, 5, 5], "at 3": [5, 5, 4, 5], "at once": [0, 5, 5, 5], "at the end": [5, 5, 5, 4]}
+    rows = [
+        {"run": "r", "model": model, "size": size, "correct": correct, "total": 5}
+        for model, right in sizes.items()
+        for size, correct in enumerate(right, 1)
+    ]
+    models = [{"run": "r", "model": model, "parameters": 9} for model in (*sizes, "not asked")]
+    tables = {"extrapolation": rows, "models": models}
+    with duckdb.connect() as plain:
+        for name in find_question("model_answers").tables:
+            schema = pa.schema([(column.name, column.type) for column in TABLES[name].columns])
+            plain.register(name, pa.Table.from_pylist(tables.get(name, []), schema))
+        answer = plain.execute(find_question("model_answers").sql, {"run": "r"}).to_arrow_table().to_pylist()
+    assert {row["model"]: (row["right_up_to"], row["largest_asked"]) for row in answer} == {
+        "never": (4, 4),
+        "at 3": (2, 4),
+        "at once": (0, 4),
+        "at the end": (3, 4),
+        "not asked": (None, None),
+    }
+
+
+def test_questions_give_the_stored_values_unrounded(lake: Lake, tiny_lake: Run) -> None:
+    where = "hypothesis = 'count_a' and measure = 'pearson' and checkpoint = 12"
+    largest = one(lake, f"select max(abs(value)) from scores where {where}")
+    top = lake.ask("top_neurons", run=tiny_lake.id, hypothesis="count_a", limit=1).to_pylist()
+    best = lake.ask("best_neurons", run=tiny_lake.id).to_pylist()
+    found = [row["value"] for row in top] + [row["pearson"] for row in best if row["hypothesis"] == "count_a"]
+    assert [abs(value) for value in found] == [largest] * 2
+
+
 def test_parameters_are_checked(lake: Lake) -> None:
-    with pytest.raises(UsageError, match="top_neurons needs run, hypothesis: give --set run=…"):
+    with pytest.raises(
+        UsageError, match="top_neurons needs run, hypothesis: give run=… in Python, --set run=… on"
+    ):
         lake.ask("top_neurons")
     with pytest.raises(
         UsageError, match="unknown parameter of top_neurons 'hypotesis': did you mean 'hypothesis'"
     ):
         lake.ask("top_neurons", run="r", hypotesis="h")
-    with pytest.raises(UsageError, match="parameter limit is a integer, not 'x'"):
+    with pytest.raises(UsageError, match="parameter limit is a whole number, not 'x'"):
         lake.ask("top_neurons", run="r", hypothesis="h", limit="x")
     with pytest.raises(UsageError, match="unknown question 'top_neuron': did you mean 'top_neurons'"):
         lake.ask("top_neuron")
@@ -285,5 +324,5 @@ def test_no_lake_and_another_format_are_errors_of_use(tmp_path: Path, tiny_lake:
     with pytest.raises(UsageError, match="there is no lake at"):
         pipeline.open(str(tmp_path))
     Folder(str(tmp_path)).create("_meta/lake.json", b'{"format_version": 99}')
-    with pytest.raises(UsageError, match="has format version 99, this unrolled reads 4"):
+    with pytest.raises(UsageError, match=f"has format version 99, this unrolled reads {FORMAT_VERSION}"):
         pipeline.open(str(tmp_path))

@@ -20,6 +20,7 @@ from pipeline.queries.lake import Lake
 from pipeline.queries.question import find_question, questions
 from pipeline.storage.folder import Folder
 from pipeline.storage.sealed import seal, unseal
+from pipeline.storage.whole import footer_digest
 from schemas.errors import StorageError, UsageError
 from schemas.fingerprint import sha256
 from schemas.manifest import Manifest
@@ -277,6 +278,7 @@ def rewrite(folder: Folder, table: str) -> None:
                 data = sink.getvalue().to_pybytes()
                 folder.replace(stored.path, data)
                 change = {"sha256": sha256(data), "bytes": len(data), "rows": len(rows) - 1}
+                change |= {"footer": footer_digest(data)}
                 stored = stored.model_copy(update=change)  # noqa: PLW2901
             objects.append(stored)
         changed = manifest.model_copy(update={"objects": tuple(objects)})

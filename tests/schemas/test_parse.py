@@ -36,7 +36,6 @@ NETWORK = {
         ({**TINY, "counting": 3}, "unknown key counting: "),
         (changed("dump.checkpoints", [5]), "dump.checkpoints [5] are not kept; training keeps [0, 12]"),
         (changed("model.layers", [5]), "layers must be 1 to 4, not [5]"),
-        (changed("score.headline", ["is_x"]), "score.headline names ['is_x'], which score.hypotheses lacks"),
         ({"name": "x"}, "task is missing"),
         ({"name": "x", "task": {"name": "tokens", "maximum": 1}}, "unknown key task.maximum: known here: name"),
         (changed("corpus.train", 0), "corpus.train should be greater than 0, not 0"),

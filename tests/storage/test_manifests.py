@@ -1,6 +1,7 @@
 """What lies in `_meta` and where, and what a reader is told when it is missing, damaged, or of another format."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pipeline.storage.manifests import (
     read_run,
     record_path,
     unit_folder,
+    unseal_at,
 )
 from pipeline.storage.sealed import seal
 from schemas import FORMAT_VERSION
@@ -39,7 +41,7 @@ def manifest(unit: str) -> Manifest:
 
 
 def record(piece: int) -> Record:
-    stored = StoredObject(path=f"t/{piece}", table=None, rows=0, bytes=piece, sha256="0" * 64)
+    stored = StoredObject(path=f"activations/run={RUN}/{piece}", table=None, rows=0, bytes=piece, sha256="0" * 64)
     return Record(piece=piece, fingerprint="f", objects=(stored,))
 
 
@@ -47,7 +49,7 @@ def test_a_root_becomes_a_lake_once(folder: Folder) -> None:
     with pytest.raises(UsageError) as nothing:
         check_lake(folder)
     assert str(nothing.value) == (
-        f"there is no lake at {folder.root}: make one with `unrolled run counting --root …`"
+        f"there is no lake at {folder.root}: make one with `unrolled run counting --root {folder.root}`"
     )
     prepare_lake(folder)
     prepare_lake(folder)
@@ -146,3 +148,31 @@ def test_files_of_others_beside_records_are_left_out(folder: Folder, name: str) 
     journal = Journal(folder, RUN, "dump")
     assert journal.done(UNIT) == {3}
     assert journal.records(UNIT) == [record(3)]
+
+
+def of_dump(path: str) -> StoredObject:
+    return StoredObject(path=path, table=None, rows=0, bytes=1, sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("place", "document"),
+    [
+        ("dump/whole/manifest.json", manifest("other")),
+        ("score/whole/manifest.json", manifest("whole")),
+        ("dump/whole/plan.json", plan("whole", "score")),
+        ("dump/whole/records/00004.json", record(3)),
+        ("run.json", RunRecord(run="tiny-other", experiment={}, inputs=None)),
+        *(
+            ("dump/whole/manifest.json", manifest("whole").model_copy(update={"objects": (of_dump(path),)}))
+            for path in ("activations/run=other/1", "scores/run=tiny-12345678/1", "activations/1")
+        ),
+    ],
+)
+def test_a_whole_document_in_the_place_of_another_is_refused(
+    folder: Folder, place: str, document: Manifest | Plan | Record | RunRecord
+) -> None:
+    path = f"_meta/run={RUN}/{place}"
+    with pytest.raises(
+        StorageError, match=rf"{re.escape(path)} is of another run, unit or piece: remove that file"
+    ):
+        unseal_at(type(document), folder, path, seal(document))

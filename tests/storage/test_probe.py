@@ -3,10 +3,12 @@
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from pipeline.storage.folder import Folder
+from pipeline.storage.manifests import prepare_lake
 from pipeline.storage.probe import probe
 from schemas.errors import StorageError, UsageError
 from tests.s3 import BUCKET, s3_environment
@@ -23,7 +25,8 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     else:
         if "lake" in request.param:
             (tmp_path / name / "_meta" / "tmp").mkdir(parents=True)
-            (tmp_path / name / "steps").write_text("rows")
+            (tmp_path / name / "steps").mkdir()
+            (tmp_path / name / "steps" / "part").write_text("rows")
         yield str(tmp_path / name)
 
 
@@ -73,3 +76,41 @@ def test_it_gives_up_a_slow_store_and_leaves_nothing(root: str, tmp_path: Path) 
     with pytest.raises(UsageError, match="the store answers too slowly"):
         probe(Folder(root), seconds=0)
     assert listing(root, tmp_path) == before
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another mount."""
+    memory = Path("/dev/shm")  # which Linux has for sure, with a mount of its own
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other mount")
+    with TemporaryDirectory(dir=memory) as name:
+        yield Path(name)
+
+
+@pytest.mark.parametrize("place", ["steps", "checkpoints", "_meta/run=r-1", "activations/run=r-1", "_meta/tmp"])
+def test_a_part_of_a_lake_on_another_mount_is_told_before_anything_is_made(
+    tmp_path: Path, elsewhere: Path, place: str
+) -> None:
+    link = tmp_path / "lake" / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    before = listing(str(tmp_path), tmp_path)
+    with pytest.raises(UsageError, match=r"cannot hold a lake: .* lies on another mount than .*/_meta/tmp"):
+        prepare_lake(Folder(str(tmp_path / "lake")))
+    assert listing(str(tmp_path), tmp_path) == before
+
+
+def test_a_lake_that_is_on_another_mount_as_a_whole_is_none_of_this(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "lake").symlink_to(elsewhere)
+    prepare_lake(Folder(str(tmp_path / "lake")))
+    assert (elsewhere / "_meta/lake.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_table_that_is_no_folder_is_told(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "predictions"
+    place.write_text("mine") if kind == "file" else place.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=rf"cannot hold a lake: {place} is (no folder|a link to nowhere)"):
+        prepare_lake(Folder(str(tmp_path)))
+    assert not (tmp_path / "_meta").exists()

@@ -7,10 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import load, save
 
 from pipeline.storage import shards
 from pipeline.storage.folder import Folder
 from pipeline.storage.shards import (
+    adopt,
     commit,
     count_rows,
     describe,
@@ -20,8 +22,10 @@ from pipeline.storage.shards import (
     row_counts,
     write_shard,
 )
+from pipeline.storage.whole import weights_are_whole, weights_with_digest
 from schemas.activations import ACTIVATIONS
 from schemas.errors import StorageError
+from schemas.fingerprint import sha256
 from schemas.manifest import Manifest, Plan, Record, StoredObject
 from schemas.signals import SIGNALS
 
@@ -57,7 +61,6 @@ def test_each_column_is_encoded_as_its_kind_packs_best(folder: Folder) -> None:
     columns = [footer.row_group(0).column(place) for place in range(footer.num_columns)]
     encodings = {column.path_in_schema: set(column.encodings) - {"RLE", "PLAIN"} for column in columns}
     assert {encodings[name].pop() for name in ("neuron", "token")} == {"RLE_DICTIONARY"}
-    assert {encodings[name].pop() for name in ("sequence", "step")} == {"DELTA_BINARY_PACKED"}
     assert {encodings[name].pop() for name in SIGNALS} == {"BYTE_STREAM_SPLIT"}
     assert not any(encodings.values())
     assert {column.compression for column in columns} == {"ZSTD"}
@@ -162,7 +165,34 @@ def test_a_committed_file_is_described_as_the_first_writer_left_it(folder: Folde
         bytes=3,
         sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     )
-    assert commit(folder, "checkpoints/one", b"later") == first
+    assert commit(folder, "checkpoints/one", b"abc") == first
+    with pytest.raises(StorageError, match=r"checkpoints/one is damaged .* remove that file alone"):
+        commit(folder, "checkpoints/one", b"later")
+
+
+def test_weights_that_another_machine_rounded_otherwise_are_kept(folder: Folder) -> None:
+    ours, theirs = (weights_with_digest(save({"a": np.full(9, value)})) for value in (1.0, 1.0 + 1e-15))
+    first = commit(folder, "checkpoints/model.safetensors", theirs)
+    assert commit(folder, "checkpoints/model.safetensors", ours) == first
+    assert adopt(folder, "checkpoints/model.safetensors", ours) == first
+    assert first.sha256 == sha256(theirs)
+    assert load(theirs)["a"].tolist() == [1.0 + 1e-15] * 9
+
+
+def test_weights_that_have_rotted_are_not_adopted(folder: Folder) -> None:
+    """Any bit of them; the name and zeros of the digest included."""
+    weights = weights_with_digest(save({"a": np.arange(3.0), "b": np.ones(2)}))
+    assert weights_are_whole(weights)
+    for at in range(len(weights)):
+        rotten = bytearray(weights)
+        rotten[at] ^= 1 << at % 8
+        assert not weights_are_whole(bytes(rotten)), at
+    folder.create("checkpoints/model.safetensors", bytes(rotten))
+    other = weights_with_digest(save({"a": np.arange(3.0), "b": np.zeros(2)}))
+    with pytest.raises(StorageError, match=r"model\.safetensors is damaged"):
+        adopt(folder, "checkpoints/model.safetensors", other)
+    assert not weights_are_whole(save({"a": np.ones(2)}))
+    assert not weights_are_whole(b"")
 
 
 @pytest.mark.parametrize("tail", [8, 500, 1_000_000])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.sources import find_sources
@@ -236,6 +237,47 @@ def test_a_glob_goes_no_deeper_than_it_says(files: Path) -> None:
     assert names(settings(files / "f*")) == []
     with pytest.raises(UsageError, match=r"there is no .*nowhere/a\.py"):
         documents(settings(files / "nowhere" / "a.py"))
+
+
+class Shut(MemoryFileSystem):  # type: ignore[misc]  # fsspec ships no types
+    """A store with a folder that may not be listed."""
+
+    protocol = "shut"
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.replace("shut://", "memory://")))
+
+    def ls(self, path: str, detail: bool = True, **more: object) -> list[object]:  # fsspec's
+        if path.rstrip("/").endswith("/private"):
+            raise PermissionError("not yours")
+        found: list[object] = super().ls(path, detail=detail, **more)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("shut://books", "refused"),
+        ("shut://books/**/*.txt", "refused"),
+        ("shut://books/*/*.txt", "refused"),
+        ("shut://books/private/*.txt", "refused"),
+        ("shut://books/*.txt", ["a\n"]),
+        ("shut://books/open", ["b\n", "c\n"]),
+        ("shut://books/open/*.txt", ["b\n"]),
+        ("shut://nowhere/*.txt", []),
+    ],
+)
+def test_a_remote_folder_that_cannot_be_listed_is_refused(pattern: str, told: str | list[str]) -> None:
+    """In a store, too, fsspec leaves it out without a word."""
+    fsspec.register_implementation("shut", Shut, clobber=True)
+    for path, text in {"a": "a\n", "open/b": "b\n", "open/deep/c": "c\n", "private/d": "d\n"}.items():
+        Shut().pipe_file(f"/books/{path}.txt", text.encode())
+    if told == "refused":
+        with pytest.raises(StorageError, match=r"cannot list shut://books.*: access is denied"):
+            documents(settings(pattern))
+    else:
+        assert texts(settings(pattern)) == told
 
 
 def test_a_folder_that_cannot_be_listed_is_refused(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,16 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.dumping.precision import MANTISSA_BITS
-from pipeline.queries.audit.dumps import Dump, changed_objects, checkpoint_objects
+from pipeline.queries.audit.checkpoint import Checkpoint, read_checkpoint
+from pipeline.queries.audit.dumps import Dump, changed_objects
 from pipeline.queries.audit.invariant import FROM_WEIGHTS, Invariant, invariants, relation
-from pipeline.queries.audit.weights import architecture_of, nonlinearity_of, recurrent_path, weight_rows
+from pipeline.queries.audit.published import foreign_files, unpublished
+from pipeline.queries.audit.weights import nonlinearity_of
 from pipeline.queries.catalog import Catalog
 from pipeline.storage.folder import Folder
-from pipeline.storage.shards import read_verified
 from schemas.errors import StorageError
 from schemas.manifest import StoredObject
 
-DIGESTS = "digests"
+DIGESTS, PUBLISHED = "digests", "published"
 WORK = 250_000_000  # multiplications of a dump's gates that are done again: some seconds on two cores
 OVERHEAD = 64  # what a sum costs besides, in multiplications
 # What the network's own float32 arithmetic may add, in sizes of what it adds up; and less than it tells from 0.
@@ -28,6 +29,7 @@ SCHEMA = pa.schema(
         ("says", pa.string()),
         ("rows_checked", pa.int64()),
         ("violations", pa.int64()),
+        ("unchecked", pa.int64()),  # dumps that hold what it is about, and of which it could not be asked in full
         ("largest", pa.float64()),  # residual
         ("median", pa.float64()),  # residual; of several dumps the largest median
         ("tolerance", pa.float64()),  # the largest of any row
@@ -43,6 +45,7 @@ class _Line:
     says: str
     rows_checked: int = 0
     violations: int = 0
+    unchecked: int = 0
     numbers: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -67,11 +70,22 @@ class _Line:
         self.violations += 1
         self.note(why)
 
+    def pass_over(self, why: str) -> None:
+        """Count a dump that it cannot be asked of, or not in full."""
+        self.unchecked += 1
+        self.note(why)
+
     def row(self, name: str) -> dict[str, object]:
         """As a row of the answer; of many notes the first three."""
+        if not self.rows_checked and not self.notes:
+            self.note("left out: the dump's settings leave no row of what it is about")
         more = [f"and {len(self.notes) - 3} more"] if len(self.notes) > 3 else []
         note = "; ".join([*self.notes[:3], *more]) or None
-        counts = {"rows_checked": self.rows_checked, "violations": self.violations}
+        counts = {
+            "rows_checked": self.rows_checked,
+            "violations": self.violations,
+            "unchecked": self.unchecked,
+        }
         return {"invariant": name, "says": self.says, **counts, **self.numbers, "note": note}
 
 
@@ -85,20 +99,36 @@ class Audit:
         connection: duckdb.DuckDBPyConnection,
         dumps: list[Dump],
         objects: list[StoredObject],
+        *,
+        whole: bool,
     ) -> None:
+        """Audit some dumps of a run.
+
+        Args:
+            folder: the lake.
+            catalog: of it.
+            connection: to its views.
+            dumps: of one run, at least one.
+            objects: what is held to its digest.
+            whole: whether it is to be told what the run has not published, and which files are not its own.
+        """
         self._folder, self._catalog, self._dumps, self._objects = folder, catalog, dumps, objects
         self._connection = connection.cursor()  # its temporary tables are nobody else's
         self._connection.execute("create or replace temp macro sigmoid(x) as 1 / (1 + exp(-x))")
+        self._whole = whole
         self._lines = {DIGESTS: _Line("every object is there, with the bytes and rows that its manifest tells")}
 
     def lines(self, tell: Callable[[float], None]) -> pa.Table:
         """Every invariant's line; `tell` is given the share of the work that has been done."""
         self._check_digests()
+        if self._whole:
+            self._check_published()
         for place, dump in enumerate(self._dumps):
             tell((place + 0.2) / (len(self._dumps) + 0.2))
             self._check_dump(dump)
         tell(1.0)
-        names = [DIGESTS, *(name for name in invariants() if name in self._lines)]
+        names = [name for name in (DIGESTS, PUBLISHED) if name in self._lines]
+        names += [name for name in invariants() if name in self._lines]
         return pa.Table.from_pylist([self._lines[name].row(name) for name in names], SCHEMA)
 
     def _check_digests(self) -> None:
@@ -108,12 +138,25 @@ class Audit:
             if wrong:
                 line.fail(wrong)
 
+    def _check_published(self) -> None:
+        run = self._dumps[0].run
+        line = self._lines[PUBLISHED] = _Line(
+            "every stage that was begun is published, and nothing lies beside it"
+        )
+        for stage, lacking, units in unpublished(self._catalog, run):
+            line.rows_checked += units
+            line.violations += len(lacking)
+            if lacking:
+                line.note(f"{stage} lacks {', '.join(lacking[:3])}{' …' if len(lacking) > 3 else ''}")
+        for path in foreign_files(self._folder, self._catalog, run):
+            line.note(f"left out: {path}, which is no file of the lake's")
+
     def _check_dump(self, dump: Dump) -> None:
         cell, count, neurons = self._shape(dump)
         layers = dump.layers(count)
-        weights, config, missing = self._checkpoint(dump)
-        parameters = _parameters(dump, cell, layers, neurons, config)
-        is_prepared, has_characters = False, architecture_of(config) is not None
+        checkpoint = read_checkpoint(self._folder, self._catalog, dump, cell)
+        parameters = _parameters(dump, cell, layers, neurons, checkpoint)
+        is_prepared = False
 
         for name, invariant in invariants().items():
             if cell not in invariant.cells:
@@ -123,21 +166,12 @@ class Audit:
             if lacking := invariant.lacks(cell, dump.signals(cell)):
                 line.note(f"left out for {cell}: the dump holds no {', '.join(lacking)}")
                 continue
-            if name in FROM_WEIGHTS and missing:
-                line.note(f"left out for {dump.name}: {missing}")
+            if name in FROM_WEIGHTS and not _can_ask(line, dump, checkpoint, layers):
                 continue
-            if name in FROM_WEIGHTS and not has_characters:
-                line.note(
-                    f"layer 0 left out for {dump.model}: what its network makes of a token is not in the lake"
-                )
 
             try:
                 if name in FROM_WEIGHTS and not is_prepared:
-                    self._prepare(
-                        weight_rows(weights, cell, recurrent_path(config)),
-                        parameters,
-                        has_characters=has_characters,
-                    )
+                    self._prepare(checkpoint, parameters)
                     is_prepared = True
                 line.add(self._ask(invariant, parameters), dump)
             except (duckdb.IOException, duckdb.InvalidInputException) as error:  # a shard that is gone or torn
@@ -148,26 +182,18 @@ class Audit:
         query = "select cell, layers, hidden_size from models where run = $run and model = $model"
         row = self._connection.execute(query, {"run": dump.run, "model": dump.model}).fetchone()
         if row is None:
-            raise StorageError(f"{dump.run} has no row of `models` for {dump.model}: type --replace train")
+            raise StorageError(
+                f"{dump.run} has no row of `models` for {dump.model}: {self._catalog.again(dump.run, 'train')}"
+            )
         return row
 
-    def _checkpoint(self, dump: Dump) -> tuple[bytes, bytes, str]:
-        """The checkpoint's weights and config, verified; or why there are none."""
-        objects = checkpoint_objects(self._catalog, dump)
-        try:
-            weights = read_verified(self._folder, objects["model.safetensors"])
-            return weights, read_verified(self._folder, objects["config.json"]), ""
-        except KeyError:
-            return b"", b"", "its weights are not in the lake"
-        except StorageError:
-            return b"", b"", "its weights have changed"
-
-    def _prepare(self, weights: pa.Table, parameters: dict[str, object], *, has_characters: bool) -> None:
+    def _prepare(self, checkpoint: Checkpoint, parameters: dict[str, object]) -> None:
         """Make the relations that what follows from the weights is asked of."""
-        if not has_characters:
-            weights = weights.filter(pc.greater(weights["layer"], 0))
+        followed = pa.array(parameters["followed"], pa.int64())
+        weights = checkpoint.weights.filter(pc.is_in(checkpoint.weights["layer"], followed))
         execute = self._connection.execute
         self._connection.register("weights", weights)
+        self._connection.register("token_inputs", checkpoint.inputs)
 
         query = "select count(*) from steps where run = $run and split = 'probe'"
         steps = execute(query, {"run": parameters["run"]}).fetchall()[0][0]
@@ -178,7 +204,7 @@ class Audit:
         share = 1.0 if affordable >= steps else affordable / 2 / steps
         given = {**parameters, "share": share, "whole": max(1, int(affordable / 2))}
 
-        for name in ("sampled_steps", "near", "states", "products"):
+        for name in ("sampled_steps", "inputs", "near", "states", "products"):
             execute(f"create or replace temp table {name} as {relation(name)}", self._of(relation(name), given))
 
     def _ask(self, invariant: Invariant, parameters: dict[str, object]) -> dict[str, object]:
@@ -206,10 +232,26 @@ class Audit:
         return {name: value for name, value in parameters.items() if name in named}
 
 
-def _parameters(dump: Dump, cell: str, layers: list[int], neurons: int, config: bytes) -> dict[str, object]:
+def _can_ask(line: _Line, dump: Dump, checkpoint: Checkpoint, layers: list[int]) -> bool:
+    """Whether anything of a dump can be worked out from its weights; what cannot is noted."""
+    if checkpoint.missing:
+        line.pass_over(f"left out for {dump.name}: {checkpoint.missing}")
+        return False
+    if checkpoint.hidden and 0 in layers:
+        line.pass_over(f"layer 0 of {dump.model} could not be checked: {checkpoint.hidden}")
+    alone = [layer for layer in layers if layer and layer - 1 not in layers]
+    if alone:
+        line.note(f"left out for layer {', '.join(map(str, alone))}: the layer below was not dumped")
+    return True
+
+
+def _parameters(
+    dump: Dump, cell: str, layers: list[int], neurons: int, checkpoint: Checkpoint
+) -> dict[str, object]:
     """What the statements ask for: whose rows, the network's shape, and how exact the stored numbers are."""
-    followed = [layer for layer in layers if layer in (0, *(below + 1 for below in layers))]
-    nonlinearity = nonlinearity_of(config) if cell in ("feedforward", "rnn") else "tanh"
+    known = [] if checkpoint.hidden else [0]
+    followed = [layer for layer in layers if layer in (*known, *(below + 1 for below in layers))]
+    nonlinearity = nonlinearity_of(checkpoint.config) if cell in ("feedforward", "rnn") else "tanh"
 
     return {
         "run": dump.run,
@@ -219,6 +261,7 @@ def _parameters(dump: Dump, cell: str, layers: list[int], neurons: int, config: 
         "followed": followed,
         "neurons": neurons,
         "nonlinearity": nonlinearity,
+        "reads_characters": not len(checkpoint.inputs),
         "signals": list(dump.signals(cell)),
         "unit": _unit(dump.precision),
         "float32": FLOAT32,

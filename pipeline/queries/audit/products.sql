@@ -1,5 +1,6 @@
 -- What each stored gate was made from, at the sampled steps: the sums W x + b, U h' + b and p * c of `weights`.
--- x is the character in layer 0, so that W x is one column of W, and else the hidden state of the layer below.
+-- x is the hidden state of the layer below; in layer 0 the character, so that W x is one column of W, or what an
+-- imported network gives to it at the token.
 -- An error of u = $unit in each x and h' moves a sum by at most u * |W| |x|; the network's own float32 sums add
 -- $float32 of all that was added. What is missing below or before makes a sum NULL, which no stored value equals.
 with places as (
@@ -7,17 +8,20 @@ with places as (
 ), read as (
   select
     places.*,
-    below.hidden as below, below.sizes as below_sizes, before.hidden as before, before.sizes as before_sizes
+    coalesce(below.hidden, inputs.given) as below, coalesce(below.sizes, inputs.sizes) as below_sizes,
+    before.hidden as before, before.sizes as before_sizes
   from places
   left join states as below
     on below.layer = places.layer - 1 and below.sequence = places.sequence and below.step = places.step
+  left join inputs on places.layer = 0 and inputs.token = places.token
   left join states as before
     on before.layer = places.layer and before.sequence = places.sequence and before.step = places.step - 1
 ), sums as (
   select
     layer, neuron, sequence, step, signal, bias_given, bias_recalled, peephole,
-    if(layer = 0, of_input[token + 1], list_dot_product(of_input, below)) as input,
-    if(layer = 0, abs(of_input[token + 1]), list_dot_product(sizes_of_input, below_sizes)) as input_size,
+    layer = 0 and $reads_characters as is_column,
+    if(is_column, of_input[token + 1], list_dot_product(of_input, below)) as input,
+    if(is_column, abs(of_input[token + 1]), list_dot_product(sizes_of_input, below_sizes)) as input_size,
     if(step = 0, 0, list_dot_product(of_hidden, before)) as hidden,
     if(step = 0, 0, list_dot_product(sizes_of_hidden, before_sizes)) as hidden_size
   from read join weights using (layer)

@@ -2,11 +2,11 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 from pydantic import ValidationError
-from safetensors.numpy import load
 
 from schemas.experiment import Architecture
 from schemas.signals import STACKED
@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
         ("peephole", pa.float64()),
     ]
 )
+INPUTS = pa.schema([("token", pa.int64()), ("given", pa.list_(pa.float32())), ("error", pa.float64())])
 
 
 def architecture_of(config: bytes) -> Architecture | None:
@@ -44,23 +45,26 @@ def nonlinearity_of(config: bytes) -> str:
     return str(settings.get("nonlinearity", "tanh")) if isinstance(settings, dict) else "tanh"
 
 
-def recurrent_path(config: bytes) -> str:
-    """Where in the network its recurrent module is."""
-    return "recurrent" if architecture_of(config) else str(json.loads(config)["recurrent"])
-
-
-def weight_rows(data: bytes, cell: str, path: str) -> pa.Table:
-    """Rows of `weights` from a safetensors file, of the recurrent module at a path; other tensors are passed over.
+def weight_rows(tensors: Mapping[str, np.ndarray], cell: str, path: str = "") -> pa.Table:
+    """Rows of `weights` from named tensors, of the recurrent module at a path; other tensors are passed over.
 
     A neuron's row holds its rows of W and U, their absolute values, and its share of the biases and peepholes.
     """
     layers: dict[int, dict[str, np.ndarray]] = {}
     prefix = f"{path}." if path else ""
-    for name, values in load(data).items():
+    for name, values in tensors.items():
         if match := _NAME.fullmatch(name.removeprefix(prefix) if name.startswith(prefix) else ""):
             layers.setdefault(int(match[2]), {})[match[1]] = values.astype(np.float64)
-    tables = [_layer_rows(layer, tensors, cell) for layer, tensors in sorted(layers.items())]
+    tables = [_layer_rows(layer, parts, cell) for layer, parts in sorted(layers.items())]
     return pa.concat_tables([SCHEMA.empty_table(), *tables])
+
+
+def input_rows(inputs: np.ndarray, error: float) -> pa.Table:
+    """Rows of `inputs`: what layer 0 is given at each token, and how far each of its values may be off."""
+    width = inputs.shape[1]
+    values = pa.FixedSizeListArray.from_arrays(pa.array(inputs.ravel()), width).cast(INPUTS.field("given").type)
+    columns = {"token": np.arange(len(inputs)), "given": values, "error": np.full(len(inputs), error)}
+    return pa.table(columns, schema=INPUTS)
 
 
 def _layer_rows(layer: int, tensors: dict[str, np.ndarray], cell: str) -> pa.Table:

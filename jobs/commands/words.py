@@ -1,0 +1,40 @@
+"""argparse, which also says which word was probably meant."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NoReturn
+
+_CHOICE = re.compile(r"(.*)invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors name the nearest word; so do those of its commands."""
+
+    commands: Mapping[str, argparse.ArgumentParser] = {}  # set once, when they are known
+
+    def options_of(self, words: Sequence[str] | None) -> argparse.Namespace:
+        """As `parse_args`. Ends the process with 2 for a word that is not known."""
+        options, rest = self.parse_known_args(words)
+        if rest:
+            command = self.commands.get(getattr(options, "command", None) or "", self)
+            flags = [word for word in rest if word.startswith("-")]
+            known = re.findall(r"--[a-z][a-z-]*", command.format_help())
+            hint = _nearest(flags[0].partition("=")[0], known) if flags else ""
+            command.error(f"unrecognized arguments: {' '.join(rest)}{f' ({hint.strip()})' if hint else ''}")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end with 2."""
+        match = _CHOICE.fullmatch(message)
+        if match:
+            what, word, choices = match.groups()
+            known = re.findall(r"[\w.-]+", choices)
+            message = f"{what}unknown {word!r}: {_nearest(word, known)}known: {', '.join(known)}"
+        super().error(message)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}? " if near else ""

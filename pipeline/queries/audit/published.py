@@ -1,0 +1,35 @@
+"""What a run has published, and which files beside that are none of its own."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from pipeline.queries.catalog import Catalog
+from pipeline.storage.folder import Folder
+from pipeline.storage.manifests import MANIFEST, NUMBERED, PLAN, RUN, run_folder
+from schemas.stages import STAGES, TABLES_OF
+
+_META = re.compile(
+    rf"(?:.*/)?(?:{RUN}|{PLAN}|{MANIFEST}|training\.png|records/{NUMBERED.pattern}|lease/(?:{NUMBERED.pattern}|[^/.]+\.beat)"
+    r"|resume/[^/.][^/]*)"
+)
+_DATA = re.compile(r".*/(?:part-\d{5,}\.parquet|checkpoint=\d+/[a-z]+\.(?:safetensors|json))")
+
+
+def unpublished(catalog: Catalog, run: str) -> Iterator[tuple[str, list[str], int]]:
+    """For each stage that a run has begun: the units that it lacks, and how many it is to have."""
+    for stage in STAGES:
+        done, wanted = catalog.units(run, stage)
+        if done or any(name == stage for name, _ in catalog.begun[run]):
+            yield stage, sorted(wanted - done), len(wanted)
+
+
+def foreign_files(folder: Folder, catalog: Catalog, run: str) -> list[str]:
+    """The files in a run's folders that are not named as its own are; nothing reads them."""
+    meta = run_folder(run)
+    found = [path for path in folder.list(f"{meta}/") if not _META.fullmatch(path.removeprefix(f"{meta}/"))]
+    listed = {stored.path for manifest in catalog.manifests[run] for stored in manifest.objects}
+    for table in chain(*TABLES_OF.values()):
+        below = folder.list(f"{table}/run={run}/")
+        found += [path for path in below if path not in listed and not _DATA.fullmatch(path)]
+    return found
