@@ -116,7 +116,7 @@ class ModelSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """Next-character cross-entropy with Adam."""
+    """Next-character cross-entropy with AdamW, which without decay is Adam."""
 
     steps: PositiveInt = Field(2_000, description="number of updates")
     batch_size: PositiveInt = Field(64, description="sequences, or chunks of sequences, in an update")
@@ -134,6 +134,9 @@ class TrainingSettings(Settings):
         description="longest stretch of steps learnt in one update. Longer sequences, such as whole documents "
         "(task.window = 0), are learnt in chunks of this length, each starting from the state that the one before "
         "ended with (truncated back-propagation through time); 0: whole sequences",
+    )
+    decay: NonNegativeFloat = Field(
+        0.0, allow_inf_nan=False, description="what an update takes off each weight: this times the rate (AdamW)"
     )
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of a layer's values that the next layer is not shown in an update"

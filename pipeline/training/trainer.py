@@ -67,7 +67,9 @@ class Trainer:
 
         model.recurrent.dropout = settings.dropout  # type: ignore[assignment]  # no parameter
         self._parameters = list(model.parameters())
-        self._optimizer = torch.optim.Adam(self._parameters, lr=settings.learning_rate, fused=True)
+        self._optimizer = torch.optim.AdamW(
+            self._parameters, lr=settings.learning_rate, weight_decay=settings.decay, fused=True
+        )
         self._together = DistributedDataParallel(model) if share.of > 1 else None
 
     def advance(self, train_step: int) -> None:

@@ -38,10 +38,11 @@ def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_an_update_is_what_a_bare_loop_would_do() -> None:
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_an_update_is_what_a_bare_loop_would_do(decay: float) -> None:
     """The same updates written out with torch alone, on batches drawn the same way."""
     ours = model()
-    Trainer(ours, SEQUENCES, SETTINGS, seed=3).advance(7)
+    Trainer(ours, SEQUENCES, SETTINGS.model_copy(update={"decay": decay}), seed=3).advance(7)
 
     bare = model()
     optimizer = torch.optim.Adam(bare.parameters(), lr=SETTINGS.learning_rate)
@@ -59,6 +60,9 @@ def test_an_update_is_what_a_bare_loop_would_do() -> None:
         optimizer.zero_grad()
         (torch.stack(losses).sum() / sum(len(text) - 1 for text in texts)).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(bare.parameters(), 0.3)
+        with torch.no_grad():  # Loshchilov and Hutter (2019), algorithm 2: decoupled from Adam's moments
+            for parameter in bare.parameters():
+                parameter.mul_(1 - learning_rate(SETTINGS, step) * decay)
         optimizer.step()
     for one, other in zip(weights(ours), weights(bare), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
