@@ -37,7 +37,7 @@ def audit(options: argparse.Namespace) -> None:
 
 def _print(lines: pa.Table) -> None:
     """For people: figures of three digits, and each note on lines of its own; --json has all of it."""
-    shown = lines.select(["invariant", "says", "rows_checked", "violations", "unchecked"])
+    shown = lines.select(["invariant", "says", "rows_checked", "violations"])
     for name in ("largest", "tolerance"):
         figures = ["" if value is None else f"{value:.3g}" for value in lines[name].to_pylist()]
         shown = shown.append_column(name, pa.array(figures))

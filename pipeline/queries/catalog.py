@@ -31,6 +31,7 @@ class Catalog:
     begun: dict[str, list[tuple[str, str]]]  # by run: stage and unit of every plan
     manifests: dict[str, list[Manifest]]  # by run
     root: str = ""  # of the lake, as it is known from any folder
+    whole: "Catalog | None" = None  # what this is a part of: how far a run is, a part of it cannot tell
 
     def __repr__(self) -> str:
         """How much there is, rather than all of it."""
@@ -43,6 +44,8 @@ class Catalog:
 
     def missing_stage(self, run: str) -> str | None:
         """The first stage that a run needs and has not begun, or has begun and not finished; None: complete."""
+        if self.whole:
+            return self.whole.missing_stage(run)
         for stage in STAGES:
             begun = {unit for name, unit in self.begun[run] if name == stage}
             needed = bool(expected_units(stage, self.runs[run]))
@@ -71,6 +74,8 @@ class Catalog:
 
     def units(self, run: str, stage: str) -> tuple[set[str], set[str]]:
         """The units of a stage that a run has finished, and all that it needs or has begun."""
+        if self.whole:
+            return self.whole.units(run, stage)
         done = self._finished(run, stage)
         begun = {unit for name, unit in self.begun[run] if name == stage}
         return done, done | begun | set(expected_units(stage, self.runs[run]))

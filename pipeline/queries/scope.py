@@ -22,7 +22,7 @@ def part_of(catalog: Catalog, run: str, checkpoint: Checkpoint) -> Catalog:
 
     Raises UsageError when no table has the checkpoint.
     """
-    manifests, begun = catalog.manifests[run], catalog.begun[run]
+    manifests = catalog.manifests[run]
     if checkpoint is not None:
         kept = _kept([stored for manifest in manifests for stored in manifest.objects], checkpoint)
         parts = [(manifest, tuple(o for o in manifest.objects if o.path in kept)) for manifest in manifests]
@@ -31,8 +31,8 @@ def part_of(catalog: Catalog, run: str, checkpoint: Checkpoint) -> Catalog:
         manifests = [
             m.model_copy(update={"objects": objects}) for m, objects in parts if m.plan.unit not in others
         ]
-        begun = [(stage, unit) for stage, unit in begun if unit not in others]
-    return Catalog({run: catalog.runs[run]}, {run: begun}, {run: manifests})
+    whole = catalog.whole or catalog
+    return Catalog({run: catalog.runs[run]}, {run: catalog.begun[run]}, {run: manifests}, catalog.root, whole)
 
 
 def partition_of(path: str) -> dict[str, str]:

@@ -147,8 +147,7 @@ class Bench:
         What was killed -9 may leave a temporary file.
         """
         folder, expected = Folder(root), self.undisturbed
-        there = [path for path in folder.list() if not path.endswith(PICTURE)]
-        there = [path for path in there if not (was_killed and path.startswith(TEMPORARY))]
+        there = [path for path in _objects(folder) if not (was_killed and path.startswith(TEMPORARY))]
         assert there == expected.objects, sorted(set(there) ^ set(expected.objects))
         assert digests(root) == expected.digests
         for stage in STAGES:
@@ -163,7 +162,13 @@ class Bench:
         ended = self.run(root, hooks={"record": [root, str(log)]})
         assert ended.code == 0, ended
         (run,) = {path.split("run=", 2)[1].split("/")[0] for path in Folder(root).list() if "run=" in path}
-        return Undisturbed(root, run, digests(root), Folder(root).list(), log.read_text().splitlines())
+        objects = _objects(Folder(root))
+        return Undisturbed(root, run, digests(root), objects, log.read_text().splitlines())
+
+
+def _objects(folder: Folder) -> list[str]:
+    """The paths of all that a lake holds but the picture of the answer, which a driver draws last."""
+    return [path for path in folder.list() if not path.endswith(PICTURE)]
 
 
 def check_told(ended: Ended) -> None:

@@ -235,12 +235,15 @@ def test_sql_in_every_format(typed: Typed, tmp_path: Path) -> None:
     assert pq.read_table(pa.BufferReader(data)).to_pylist() == expected
 
 
-def test_sql_from_files_and_questions(typed: Typed, tmp_path: Path, tiny_lake: Run) -> None:
+def test_sql_from_files_and_questions(
+    typed: Typed, tmp_path: Path, tiny_lake: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "own.sql").write_text("select count(*) as n from models where cell = $cell\n")
     out = typed("sql", "-f", str(tmp_path / "own.sql"), "--set", "cell=gru", "--format", "json")
     assert json.loads(out) == [{"n": 2}]
     out = typed("sql", "-f", "dumped", "--set", f"run={tiny_lake.id}", "--format", "json")
     assert json.loads(out)
+    monkeypatch.setenv("COLUMNS", "200")
     assert "Which neurons follow a hypothesis best?" in typed("sql", "--questions")
 
 

@@ -326,3 +326,9 @@ def test_no_lake_and_another_format_are_errors_of_use(tmp_path: Path, tiny_lake:
     Folder(str(tmp_path)).create("_meta/lake.json", b'{"format_version": 99}')
     with pytest.raises(UsageError, match=f"has format version 99, this unrolled reads {FORMAT_VERSION}"):
         pipeline.open(str(tmp_path))
+
+
+@pytest.mark.parametrize("table", [*TABLES, "shards"])
+def test_the_rows_of_every_table_are_values_of_python(lake: Lake, table: str) -> None:
+    answer = lake.sql(f"from {table} order by all limit 3")
+    assert answer.fetchall() == [tuple(row.values()) for row in answer.to_arrow_table().to_pylist()]

@@ -10,8 +10,8 @@ from pipeline.storage.manifests import MANIFEST, NUMBERED, PLAN, RUN, run_folder
 from schemas.stages import STAGES, TABLES_OF
 
 _META = re.compile(
-    rf"(?:.*/)?(?:{RUN}|{PLAN}|{MANIFEST}|training\.png|records/{NUMBERED.pattern}|lease/(?:{NUMBERED.pattern}|[^/.]+\.beat)"
-    r"|resume/[^/.][^/]*)"
+    rf"(?:.*/)?(?:{RUN}|{PLAN}|{MANIFEST}|(?:training|answer|pictures/[^/]+)\.png|records/{NUMBERED.pattern}"
+    rf"|lease/(?:{NUMBERED.pattern}|[^/.]+\.beat)|resume/[^/.][^/]*)"
 )
 _DATA = re.compile(r".*/(?:part-\d{5,}\.parquet|checkpoint=\d+/[a-z]+\.(?:safetensors|json))")
 
