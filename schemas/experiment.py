@@ -314,7 +314,7 @@ class Experiment(Settings):
     @model_validator(mode="after")
     def _every_cell_knows_its_start(self) -> Self:
         strangers = [cell for cell in self.model.cell if cell not in KEEPING_GATE]
-        if self.start.keep is not None and strangers and not self.network:
+        if self.start.keep and strangers and not self.network:
             raise ValueError(
                 f"start.keep is for cells with a gate that keeps the state, {', '.join(KEEPING_GATE)}, and "
                 f"{strangers[0]} has none: take it out"

@@ -10,17 +10,17 @@ Gain = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class StartSettings(Settings):
-    """How the first weights are drawn; null: as the cell was measured to learn best from (see training.md).
+    """How the first weights are drawn; what is left out is drawn as torch's modules do.
 
-    Weights are normal, with a standard deviation of gain / sqrt(values read that are not 0): 1 of a one-hot
-    character, as many as there are neurons of a layer.
+    A gain is the standard deviation of what a row of weights adds up to: weights are normal, with a standard
+    deviation of gain / sqrt(values read that are not 0), 1 of a one-hot character, as many as a layer has neurons.
     """
 
     characters: Gain | None = Field(None, description="gain of the first layer's weights on its character")
     below: Gain | None = Field(None, description="gain of the other layers' weights on the layer below")
     recurrent: Gain | None = Field(None, description="gain of the weights on the step before")
     readout: Gain | None = Field(None, description="gain of the read-out's weights on the last layer")
-    keep: FiniteFloat | None = Field(
-        None,
-        description="bias of the forget gate, or of a GRU's update gate: above 0 a cell begins by remembering",
+    keep: FiniteFloat = Field(
+        0.0,
+        description="added to the bias of the forget gate, or of a GRU's update gate: above 0 a cell remembers",
     )

@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 
 from pipeline.models import cells
 from pipeline.models.cells import Signals, Weights
-from pipeline.models.start import draw, gains_of
+from pipeline.models.start import draw
 from schemas.experiment import Architecture
 from schemas.signals import STACKED, STATE
 from schemas.start_settings import StartSettings
@@ -19,7 +19,7 @@ from schemas.start_settings import StartSettings
 # A state between two calls as torch's modules have it, (layers, batch, neurons) each: the hidden state, or hidden
 # and cell state; None is zero, and all that a memoryless cell has.
 CarriedState = Tensor | tuple[Tensor, ...] | None
-AS_MEASURED = StartSettings()
+AS_TORCH_DRAWS = StartSettings()
 FUSED: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -122,12 +122,12 @@ def layer_weights(parameters: Mapping[str, Tensor], suffix: str) -> Weights:
     return Weights(**(absent | present))
 
 
-def make_model(architecture: Architecture, seed: int, start: StartSettings = AS_MEASURED) -> RecurrentLM:
+def make_model(architecture: Architecture, seed: int, start: StartSettings = AS_TORCH_DRAWS) -> RecurrentLM:
     """A model with the first weights that a seed decides, leaving torch's own random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = RecurrentLM(architecture)
-        draw(model.recurrent, model.readout, architecture.cell, gains_of(architecture.cell, start))
+        draw(model.recurrent, model.readout, architecture.cell, start)
         return model
 
 

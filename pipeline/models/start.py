@@ -1,14 +1,13 @@
 """The first weights of a character model, drawn by what each of them reads.
 
-A weight is normal, with a standard deviation of its gain divided by the square root of how many of its row's
-inputs are not 0: one of a one-hot character, every neuron of a layer. What a row adds up to is then about as large
-as its gain, whatever the number of neurons and characters. torch's modules draw all weights within 1 /
-sqrt(neurons), as if a character were as many numbers as there are neurons, and a large layer hardly hears it.
-The gains were measured: docs/training.md has the table.
-"""
+torch's modules draw all weights within 1 / sqrt(neurons), as if a character were as many numbers as there are
+neurons: a large layer hardly hears a one-hot character, and each further layer hears the one below still less.
 
-from collections.abc import Mapping
-from typing import NamedTuple
+A gain is the standard deviation of what a row of weights adds up to, whatever the number of neurons and characters.
+A weight is normal, and its standard deviation is its gain divided by the square root of how many of its row's
+inputs are not 0: one of a character, every neuron of a layer. What torch draws has a gain of 0.58 where a layer is
+read, and of 0.58 / sqrt(neurons) where characters are.
+"""
 
 import torch
 from torch import Tensor, nn
@@ -17,52 +16,33 @@ from schemas.signals import KEEPING_GATE, STACKED
 from schemas.start_settings import StartSettings
 
 
-class Gains(NamedTuple):
-    """The start of a cell; the fields are those of `StartSettings`."""
-
-    characters: float
-    below: float
-    recurrent: float
-    readout: float
-    keep: float = 0.0
-
-
-GAINS: Mapping[str, Gains] = {
-    "feedforward": Gains(characters=1.0, below=3.0, recurrent=0.6, readout=2.0),
-    "rnn": Gains(characters=1.0, below=3.0, recurrent=0.6, readout=2.0),
-    "lstm": Gains(characters=1.0, below=3.0, recurrent=0.6, readout=2.0),
-    "gru": Gains(characters=1.0, below=3.0, recurrent=0.6, readout=2.0),
-    "peephole_lstm": Gains(characters=1.0, below=3.0, recurrent=0.6, readout=2.0),
-}
-
-
-def gains_of(cell: str, start: StartSettings) -> Gains:
-    """What is settled in an experiment, and the cell's own gains for the rest."""
-    return GAINS[cell]._replace(**start.model_dump(exclude_none=True))
-
-
 @torch.no_grad()
-def draw(recurrent: nn.Module, readout: nn.Linear, cell: str, gains: Gains) -> None:
-    """Draw a model's weights with torch's own random numbers; biases and peepholes stay as torch has drawn them.
+def draw(recurrent: nn.Module, readout: nn.Linear, cell: str, start: StartSettings) -> None:
+    """Draw the weights that a start says something of; all others stay as torch has drawn them.
 
     Args:
         recurrent: its parameters have torch's names (weight_ih_l0, …) and stacking.
         readout: reads the last layer.
-        cell: as `schemas.signals.STACKED` knows it.
-        gains: of each kind of weights. Without a gate that keeps the state, `keep` must be 0.
+        cell: as `schemas.signals.STACKED` knows it; of one without a gate that keeps the state nothing is kept.
+        start: the gains, and the bias of the gate that keeps the state.
     """
-    neurons = readout.in_features
+    per_layer = readout.in_features**-0.5
     for name, values in recurrent.named_parameters():
         kind, layer = name.rsplit("_l", 1)
         if kind == "weight_ih" and layer == "0":
-            values.normal_(0, gains.characters)
+            _draw_normal(values, start.characters)
         elif kind == "weight_ih":
-            values.normal_(0, gains.below * neurons**-0.5)
+            _draw_normal(values, start.below, per_layer)
         elif kind == "weight_hh":
-            values.normal_(0, gains.recurrent * neurons**-0.5)
-        elif kind == "bias_ih" and gains.keep:
-            _keeping_rows(values, cell).add_(gains.keep)
-    readout.weight.normal_(0, gains.readout * neurons**-0.5)
+            _draw_normal(values, start.recurrent, per_layer)
+        elif kind == "bias_ih" and start.keep:
+            _keeping_rows(values, cell).add_(start.keep)
+    _draw_normal(readout.weight, start.readout, per_layer)
+
+
+def _draw_normal(weights: Tensor, gain: float | None, per_gain: float = 1.0) -> None:
+    if gain is not None:
+        weights.normal_(0, gain * per_gain)
 
 
 def _keeping_rows(bias: Tensor, cell: str) -> Tensor:

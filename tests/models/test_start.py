@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from pipeline.models.recurrent_lm import make_model
-from pipeline.models.start import GAINS
+from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from schemas.experiment import Architecture
 from schemas.signals import CELL_SIGNALS, KEEPING_GATE, STACKED
 from schemas.start_settings import StartSettings
@@ -37,14 +36,17 @@ def test_a_rows_sum_is_as_large_as_its_gain(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELL_SIGNALS)
-def test_what_is_left_open_is_the_cells_own(cell: str) -> None:
-    own = GAINS[cell]._asdict()
-    if cell not in KEEPING_GATE:
-        del own["keep"]
-    left_open, said = parameters(cell, seed=3), parameters(cell, seed=3, **own)
-    assert all(torch.equal(values, said[name]) for name, values in left_open.items())
-    other = parameters(cell, seed=4)
-    assert not any(torch.equal(values, other[name]) for name, values in left_open.items())
+def test_what_is_left_open_is_torchs(cell: str) -> None:
+    shape = {"cell": cell, "layers": 2, "hidden_size": NEURONS, "vocabulary_size": CHARACTERS}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        plain = RecurrentLM(Architecture.model_validate(shape)).state_dict()
+    for name, values in parameters(cell, seed=3).items():
+        assert torch.equal(values, plain[name if name.startswith("readout.") else f"recurrent.{name}"])
+    drawn, other = (parameters(cell, seed=seed, characters=1.0) for seed in (3, 4))
+    moved = {name for name, values in parameters(cell, seed=3).items() if not torch.equal(values, drawn[name])}
+    assert moved == {"weight_ih_l0"}
+    assert not any(torch.equal(values, other[name]) for name, values in drawn.items())
 
 
 @pytest.mark.parametrize("cell", KEEPING_GATE)
