@@ -3,10 +3,10 @@
 torch's modules draw all weights within 1 / sqrt(neurons), as if a character were as many numbers as there are
 neurons: a large layer hardly hears a one-hot character, and each further layer hears the one below still less.
 
-A gain is the standard deviation of what a row of weights adds up to, whatever the number of neurons and characters.
-A weight is normal, and its standard deviation is its gain divided by the square root of how many of its row's
-inputs are not 0: one of a character, every neuron of a layer. What torch draws has a gain of 0.58 where a layer is
-read, and of 0.58 / sqrt(neurons) where characters are.
+A gain is the standard deviation of what a row of weights adds up to, whatever the size of the network. A weight
+is normal, and its standard deviation is its gain divided by the square root of how many of its row's inputs are
+not 0: one of a character, every neuron of a layer. What torch draws has a gain of 0.58 where a layer is read, and
+of 0.58 / sqrt(neurons) where characters are.
 """
 
 import torch
