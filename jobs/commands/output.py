@@ -115,17 +115,24 @@ def _json(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """What JSON has a form for: sums are whole numbers, and what is no number is null."""
+    """What JSON has a form for: sums are whole numbers, what is no number is null, and no digit is lost."""
     match value:
         case dict():
             return {str(key): _plain(item) for key, item in value.items()}
         case list():
             return [_plain(item) for item in value]
         case Decimal():
-            return int(value) if value == int(value) else float(value)
+            return _number(value)
         case float():
             return value if math.isfinite(value) else None
         case None | bool() | int() | str():
             return value
         case _:
             return str(value)
+
+
+def _number(value: Decimal) -> int | float | str:
+    """The number, or its text where a float would lose digits of it."""
+    if value == int(value):
+        return int(value)
+    return float(value) if Decimal(repr(float(value))) == value else str(value)

@@ -275,7 +275,7 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
         "--format",
         choices=("table", "csv", "json", "parquet"),
         default="table",
-        help="how to print the answer (table)",
+        help="how to print the answer (table); JSON has no NaN and no infinity, and gives null for them",
     )
     sql.add_argument("--questions", action="store_true", help="list the shipped questions")
 

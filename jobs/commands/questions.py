@@ -111,6 +111,8 @@ def _check_picture(options: argparse.Namespace) -> None:
     if options.picture is not None and options.json:
         raise UsageError("--picture draws and --json prints: give one of them")
     path = Path(options.picture or "a.png")
+    if not path.name:
+        raise UsageError(f"--picture takes the name of a file, such as neuron.png, not {options.picture}")
     if path.suffix.lower() != ".png":
         raise UsageError(f"--picture draws a PNG: name it {path.with_suffix('.png')}, not {path}")
 

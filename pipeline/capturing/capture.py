@@ -18,7 +18,7 @@ from torch import nn
 
 from pipeline.capturing import forwards
 from pipeline.capturing.layer_signals import Call, LayerSignals, html_table
-from pipeline.capturing.modules import find_recurrent, uncompiled
+from pipeline.capturing.modules import find_recurrent, require_module, uncompiled
 from pipeline.capturing.unrolling import Unrolled
 from schemas.errors import UsageError
 
@@ -34,6 +34,7 @@ class Capture:
             carry_state: begin each run with the state that the last one of the same module ended with, unless it
                 is given one: a long sequence can so be run in pieces.
         """
+        require_module(module)
         self.calls: list[Call] = []
         self._given = module
         self.module = uncompiled(module)

@@ -36,6 +36,13 @@ class Recurrent:
     takes_tuple: bool = False  # also a state of one part as a tuple of one
 
 
+def require_module(given: object) -> None:
+    """Raise UsageError for what is no module, such as the class of one."""
+    if not isinstance(given, nn.Module):
+        told = f"the class {given.__name__}" if isinstance(given, type) else f"a {type(given).__name__}"
+        raise UsageError(f"capture takes a torch.nn.Module, not {told}")
+
+
 def uncompiled(module: nn.Module) -> nn.Module:
     """The module that torch.compile was given, or the module itself."""
     return dict(module.named_children()).get("_orig_mod", module)

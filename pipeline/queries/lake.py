@@ -22,7 +22,7 @@ from pipeline.queries.statement import read_statement
 from pipeline.queries.views import Views
 from pipeline.storage.cache import Cache, cache_of
 from pipeline.storage.folder import Folder
-from schemas.errors import IncompleteWarning
+from schemas.errors import IncompleteWarning, UsageError
 
 Parameters = Mapping[str, object]
 
@@ -94,7 +94,7 @@ class Lake:
         Warns:
             IncompleteWarning: a table that it names lacks rows of a run that is not finished.
         """
-        given = dict(parameters or {})
+        given = _named(parameters)
         with self._told():
             self._bind(query, given)
         return Answer(partial(self._run, query, given), self._told)
@@ -121,13 +121,13 @@ class Lake:
     def batches(self, query: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
         """The answer to a query, batch by batch, for results larger than memory."""
         with self._told():
-            return self._run(query, parameters or {}).to_arrow_reader(100_000)
+            return self._run(query, _named(parameters)).to_arrow_reader(100_000)
 
     def portable(
         self, query: str, parameters: Parameters | None = None, *, parquet: bool = False
     ) -> pa.RecordBatchReader:
         """As `batches`, in types that every reader of CSV and JSON has, or of Parquet, and names of their own."""
-        given = dict(parameters or {})
+        given = _named(parameters)
         with self._told():
             cursor = self._connection.cursor()
             self._prepare(cursor, query, given)
@@ -201,6 +201,12 @@ class Lake:
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise self._views.reason(error) from None
+
+
+def _named(parameters: Parameters | None) -> dict[str, object]:
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise UsageError("parameters have names: write $run in the query, and give {'run': …}")
+    return dict(parameters or {})
 
 
 def open_lake(root: str) -> Lake:

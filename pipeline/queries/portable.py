@@ -46,7 +46,10 @@ def _cast(kind: DuckDBPyType, known: frozenset[str]) -> str:
         if kind.id == "array":
             return f"{parts[0][1]}[{dict(kind.children)['size']}]"
         if kind.id == "map":
-            return f"map({', '.join(part for _, part in parts)})"
+            (_, key), (_, value) = parts
+            if known is _KNOWN and key.endswith((")", "]")):  # of parts, and JSON's keys are texts
+                key = "varchar"
+            return f"map({key}, {value})"
         if all(name for name, _ in parts):  # one without names would lose all parts but one
             return f"struct({', '.join(f'{_name(name)} {part}' for name, part in parts)})"
     return str(kind) if kind.id in known else "varchar"

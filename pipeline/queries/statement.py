@@ -16,6 +16,7 @@ from schemas.errors import UsageError
 from schemas.tables import TABLES
 
 _EXPLAIN = re.compile(r"\s*explain(\s+analyze)?\s+", re.IGNORECASE)
+_PIVOT = re.compile(r"\s*pivot\b", re.IGNORECASE)
 # Table functions that take the name of a table that may be put together as they run.
 _NAMING = frozenset({"query_table", "histogram", "histogram_values"})
 # DuckDB 1.5's table functions that only read; a test holds the list against `duckdb_functions()`.
@@ -69,6 +70,8 @@ def read_statement(connection: duckdb.DuckDBPyConnection, query: str) -> Stateme
     select = query[explain.end() :] if explain else query
     statements = connection.extract_statements(select)
     if len(statements) != 1:
+        if _PIVOT.match(select):
+            raise UsageError("a PIVOT of its own is more than one statement: write `from (pivot …)`")
         raise UsageError(f"one SELECT at a time, not {len(statements)} statements")
     if statements[0].type != duckdb.StatementType.SELECT:
         raise UsageError(
@@ -82,6 +85,8 @@ def read_statement(connection: duckdb.DuckDBPyConnection, query: str) -> Stateme
 def _tree(connection: duckdb.DuckDBPyConnection, select: str) -> object:
     rows = connection.execute("select json_serialize_sql($select)", {"select": select}).fetchall()
     tree: dict[str, object] = json.loads(rows[0][0])
+    if tree["error"] and "Only SELECT" in str(tree["error_message"]):  # PRAGMA, CALL … that become a SELECT
+        raise UsageError(f"only SELECT is allowed, not {select.split(maxsplit=1)[0].upper()}")
     if tree["error"]:
         raise UsageError(f"what the query calls cannot be told ({tree['error_message']}): write it another way")
     return tree

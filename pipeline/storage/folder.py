@@ -37,6 +37,8 @@ class Folder:
             UsageError: the root cannot hold a lake, or a setting makes no sense.
         """
         refuse_secret(root, "the root")
+        if not root.strip():
+            raise UsageError("the root is empty: give a folder or a URI, such as ./lake")
         self.root = root.rstrip("/") or "/"
         scheme = _scheme(root)
         if scheme not in (*_LOCAL, *_S3, *_ATOMIC):

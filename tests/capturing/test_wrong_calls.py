@@ -267,3 +267,11 @@ def test_inputs_in_any_order_of_memory_are_read(make: Callable[[Tensor], Tensor]
     values = torch.complex(torch.randn(3, 4), torch.randn(3, 4))
     inputs = make(values) if make(values).dtype == torch.float32 else make(values.real)
     assert agree("LSTMCell", inputs, pair(3, 6)) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [(nn.LSTM, "not the class LSTM"), ([nn.GRU(2, 3)], "not a list"), (None, "not a NoneType")]
+)
+def test_what_is_no_module_is_refused(given: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=f"capture takes a torch.nn.Module, {told}"):
+        pipeline.capture(given)

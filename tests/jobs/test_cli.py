@@ -219,6 +219,11 @@ def test_show_begins_where_it_was_asked_to_or_says_that_it_cannot(typed: Typed, 
             assert f"has no probe sequence {nowhere}: they are 140 to 179" in typed.err
 
 
+def test_a_picture_needs_the_name_of_a_file(typed: Typed) -> None:
+    typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--picture", ".", code=2)
+    assert "--picture takes the name of a file, such as neuron.png" in typed.err
+
+
 def test_sql_in_every_format(typed: Typed, tmp_path: Path) -> None:
     query = "select model, layers, null as nothing from models order by model limit 2"
     expected = [
@@ -289,6 +294,31 @@ def test_what_csv_and_json_have_no_form_for(typed: Typed) -> None:
     script = [sys.executable, "-m", "jobs", "sql", query, "--root", typed.root, "--format", "csv"]
     lines = subprocess.run(script, check=True, capture_output=True, text=True).stdout.splitlines()
     assert lines[1] == '2,"[1, 2]",nan,"2026-01-02"'
+
+
+def test_json_loses_no_digit_and_has_a_text_for_every_key(typed: Typed) -> None:
+    exact = "12345678901234567890123456789.012345678"
+    query = f"select '{exact}'::decimal(38, 9) as long, 0.25::decimal(9, 2) as short, 7::decimal(9, 2) as whole"
+    assert json.loads(typed("sql", query, "--format", "json")) == [{"long": exact, "short": 0.25, "whole": 7}]
+    query = "select map {[1, 2]: 'x'} as lists, map {{'a': 1}: 'y'} as structs, map {3: 'z'} as numbers"
+    told = {"lists": {"[1, 2]": "x"}, "structs": {"{'a': 1}": "y"}, "numbers": {"3": "z"}}
+    assert json.loads(typed("sql", query, "--format", "json")) == [told]
+    assert (
+        "[1, 2]"
+        in subprocess.run(
+            [sys.executable, "-m", "jobs", "sql", query, "--root", typed.root, "--format", "csv"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
+
+
+def test_a_root_that_cannot_keep_a_lake_is_refused(typed: Typed, toml: str) -> None:
+    typed("run", toml, root="memory://x", code=2)
+    assert "a lake in memory ends with the command" in typed.err
+    assert main(["runs", "--root", ""]) == 2
+    assert "the root is empty: give a folder or a URI" in typed.capsys.readouterr().err
 
 
 def test_a_bug_is_one_line(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from schemas.experiment import Experiment
 
 
 def write_toml(path: Path, experiment: Experiment) -> Path:
-    """Write it; JSON's values are TOML's values here."""
-    document = experiment.model_dump()
+    """Write it; JSON's values are TOML's values here, and TOML has no null."""
+    document = experiment.model_dump(exclude_none=True)
     lines = [f"{key} = {json.dumps(value)}" for key, value in document.items() if not isinstance(value, dict)]
     for section, values in document.items():
         if isinstance(values, dict):

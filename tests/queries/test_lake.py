@@ -328,6 +328,12 @@ def test_no_lake_and_another_format_are_errors_of_use(tmp_path: Path, tiny_lake:
         pipeline.open(str(tmp_path))
 
 
+@pytest.mark.parametrize("read", ["sql", "fetch", "batches", "portable"])
+def test_parameters_have_names(lake: Lake, read: str) -> None:
+    with pytest.raises(UsageError, match=r"parameters have names: write \$run"):
+        getattr(lake, read)("select ?", [1])
+
+
 @pytest.mark.parametrize("table", [*TABLES, "shards"])
 def test_the_rows_of_every_table_are_values_of_python(lake: Lake, table: str) -> None:
     answer = lake.sql(f"from {table} order by all limit 3")

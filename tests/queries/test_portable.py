@@ -40,7 +40,7 @@ def test_every_type_in_every_format(name: str, capfdbinary: pytest.CaptureFixtur
     if isinstance(values[0], str):
         assert values == texts
         assert [row or None for row in rows] == texts
-        assert name in TIMES or stored.to_pylist() == texts
+        assert name in TIMES or [value if value is None else str(value) for value in stored.to_pylist()] == texts
 
 
 @pytest.mark.parametrize("form", ["json", "csv"])

@@ -89,3 +89,19 @@ def test_the_tables_that_a_query_names(
     connection: duckdb.DuckDBPyConnection, query: str, tables: list[str]
 ) -> None:
     assert sorted(read_statement(connection, query).tables) == sorted(tables)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("pivot models on cell using count(*)", r"write `from \(pivot …\)`"),
+        ("pragma database_list", "only SELECT is allowed, not PRAGMA"),
+        ("select 1; select 2", "one SELECT at a time, not 2 statements"),
+        ("drop table models", "only SELECT is allowed, not DROP"),
+    ],
+)
+def test_what_is_no_select_is_called_by_its_name(
+    connection: duckdb.DuckDBPyConnection, query: str, told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        read_statement(connection, query)
