@@ -65,6 +65,8 @@ def _sentence(error: ErrorDetails) -> str:  # noqa: PLR0911  # one sentence a ki
         case "literal_error" if isinstance(given, str):
             choices = [word.strip(" '") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
             return _choice(key, given, choices)
+        case "string_pattern_mismatch" if key == "name":
+            return f"a name has lower-case letters, digits, - and _, and begins with a letter, unlike {given!r}"
         case "missing":
             return f"{key} is missing"
         case "value_error":

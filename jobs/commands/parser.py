@@ -205,7 +205,7 @@ def _whole(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{number} is less than {least}")
         return number
 
-    _parsed.__name__ = "number"  # as argparse calls what int() refuses
+    _parsed.__name__ = "whole number"  # as argparse calls what int() refuses
     return _parsed
 
 

@@ -110,6 +110,8 @@ def _read(name: str) -> str:
     if name.endswith(".toml"):
         try:
             return Path(name).read_text("utf-8")
+        except FileNotFoundError:
+            raise UsageError(f"there is no file {name} to read the experiment from") from None
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"cannot read the experiment {name}: {error}") from None
     if name not in shipped_experiments():

@@ -164,7 +164,11 @@ def _misfits(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> d
         for key, tensor in expected.items()
         if key in tensors and tensors[key].shape != tensor.shape
     ]
-    problems = {"lacks": missing, "has besides": sorted(set(tensors) - set(expected)), "where": shapes}
+    problems = {
+        "lacks": missing,
+        "has besides": sorted(set(tensors) - set(expected)),
+        "has another shape where": shapes,
+    }
     return {problem: names for problem, names in problems.items() if names}
 
 
@@ -204,7 +208,7 @@ def _unwrapped(name: str) -> str:
 
 def _explained(prefix: str) -> str:
     """As 'module.' (nn.DataParallel)."""
-    wrappers = [WRAPPERS[part] for part in prefix.split(".") if part in WRAPPERS]
+    wrappers = dict.fromkeys(WRAPPERS[part] for part in prefix.split(".") if part in WRAPPERS)
     return repr(prefix) + (f" ({', '.join(wrappers)})" if wrappers else "")
 
 

@@ -11,7 +11,7 @@ from tests.conftest import tree
 
 BAD: list[tuple[list[str], str]] = [
     (["run", "countin"], "unknown experiment 'countin': did you mean 'counting'?"),
-    (["run", "{tmp}/no.toml"], "cannot read the experiment"),
+    (["run", "{tmp}/no.toml"], "there is no file {tmp}/no.toml to read the experiment from"),
     (["run", "{tmp}/broken.toml"], "broken.toml is not TOML"),
     (["run", "counting", "--set", "task.name=countin"], "unknown task 'countin': did you mean 'counting'?"),
     (["run", "counting", "--set", "model.cell=lsmt"], "unknown model.cell.0 'lsmt': did you mean 'lstm'?"),

@@ -324,7 +324,7 @@ BAD: list[tuple[list[str], Callable[[], None] | None, str]] = [
     (["--set", "training.steps=5"], None, "a [network] is dumped as it is: take [training] out"),
     (["--set", "model.cell=gru"], None, "a [network] is dumped as it is: take [model] out"),
     (["--set", "network.modle=x"], None, "unknown key network.modle: did you mean network.model?"),
-    (["--name", "No Spaces"], None, "name string should match pattern"),
+    (["--name", "No Spaces"], None, "a name has lower-case letters, digits, - and _"),
 ]
 
 

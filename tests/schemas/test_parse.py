@@ -52,7 +52,10 @@ NETWORK = {
             {"name": "x", "task": {**NETWORK["task"], "window": 64}, "training": {"truncate": 65}},  # type: ignore[dict-item]
             "training.truncate 65 is longer than the sequences, of which task.window 64 makes the length",
         ),
-        ({**TINY, "name": "No Spaces"}, "name string should match pattern"),
+        (
+            {**TINY, "name": "No Spaces"},
+            "a name has lower-case letters, digits, - and _, and begins with a letter, unlike",
+        ),
     ],
 )
 def test_an_error_says_what_is_wrong(document: dict[str, object], told: str) -> None:
