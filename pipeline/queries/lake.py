@@ -14,7 +14,7 @@ from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_res
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
 from pipeline.queries.html import html_rows
-from pipeline.queries.names import Names, match_run
+from pipeline.queries.names import Names, find_run
 from pipeline.queries.portable import portable
 from pipeline.queries.question import Question, find_question
 from pipeline.queries.scope import Checkpoint, part_of
@@ -65,9 +65,9 @@ class Lake:
     def find_run(self, name: str | None) -> str:
         """The id of the run of an id, the only one of an experiment, or the only one whose id begins so.
 
-        Raises UsageError for none, or for several.
+        Raises UsageError for none, or for several, and StorageError for one that has lost its run.json.
         """
-        return match_run(name, list(self.catalog.runs), self.catalog.root)
+        return find_run(self.catalog, name)
 
     def __repr__(self) -> str:
         """Its root, and how many runs it has."""
