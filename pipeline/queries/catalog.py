@@ -22,6 +22,7 @@ _ASKS = {
     "score": "score.hypotheses=['line_position']",
 }
 _READ = {LAKE.rsplit("/", 1)[1], RUN, PLAN, MANIFEST}
+_TOLD = 3  # models in one line
 _NAMED = (*_READ, REMOVED)
 
 
@@ -71,6 +72,7 @@ class Catalog:
         lacking = [(name, stage, *self.units(name, stage)) for name in asked for stage in stages]
         told = [
             f"{name} is incomplete: {stage} has {len(done)} of its {len(wanted)} units, so rows of it are missing"
+            f"{_earlier(done, wanted)}"
             for name, stage, done, wanted in lacking
             if not wanted <= done
         ]
@@ -184,6 +186,28 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
     return Catalog(
         runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs}, root, None, lost
     )
+
+
+def _earlier(done: Collection[str], wanted: Collection[str]) -> str:
+    """Of which models the last checkpoint is missing, and which earlier one an answer takes for it."""
+    found, last = _last(done), _last(wanted)
+    told = {
+        f"; {unit.rpartition('model=')[2]}: {last[unit]} is missing, {at} is taken for the last"
+        for unit, at in found.items()
+        if at < last[unit]
+    }
+    others = f"; and so on for {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return "".join(sorted(told)[:_TOLD]) + others
+
+
+def _last(units: Iterable[str]) -> dict[str, int]:
+    """The last checkpoint of each model, or of each hypothesis and model, by what precedes it in the units."""
+    last: dict[str, int] = {}
+    for unit in units:
+        above, of_checkpoint, number = unit.rpartition("/checkpoint=")
+        if of_checkpoint:
+            last[above] = max(last.get(above, 0), int(number))
+    return last
 
 
 def lost_run(run: str, root: str) -> str:
