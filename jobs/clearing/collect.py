@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from jobs.clearing.removable import DATA, HALF_REMOVED, Removable, removable, run_of
+from jobs.clearing.removable import DATA, DEAD_LEASE, HALF_REMOVED, Removable, lost_runs, removable, run_of
 from jobs.clearing.remove import run_places
 from jobs.driver.lease import Lease, is_held
 from pipeline.queries.catalog import read_catalog
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
+from pipeline.storage.manifests import removal_mark
 from pipeline.storage.store import Leftover
 from schemas.errors import LeaseError
 
@@ -24,6 +25,7 @@ class Garbage:
     objects: list[Removable]
     leftovers: list[Leftover]
     held: list[str] = field(default_factory=list)  # runs that were left alone
+    lost: list[str] = field(default_factory=list)  # runs without run.json, which were left alone too
 
     def rows(self) -> list[Removable]:
         """Everything, as one list."""
@@ -42,7 +44,7 @@ def find_garbage(folder: Folder, hours: float = DAY) -> Garbage:
     kept = {run for item in may_go if (run := run_of(item.path)) in held and run}
     objects = [item for item in may_go if run_of(item.path) not in held]
 
-    return Garbage(objects, _leftovers(folder, hours, held), sorted(kept))
+    return Garbage(objects, _leftovers(folder, hours, held), sorted(kept), sorted(lost_runs(catalog, listing)))
 
 
 def remove_garbage(folder: Folder, garbage: Garbage, tell: Callable[[str], None]) -> Garbage:
@@ -64,16 +66,17 @@ def remove_garbage(folder: Folder, garbage: Garbage, tell: Callable[[str], None]
         objects = [item for item in garbage.objects if item.path in still]
         for run, lease in leases.items():
             guarded = folder.guarded(lease.confirm)
-            guarded.remove_all([item.path for item in objects if run_of(item.path) == run])
+            paths = [item.path for item in objects if run_of(item.path) == run]
+            guarded.remove_all(sorted(paths, key=removal_mark(run).__eq__))  # which goes last
         folder.remove_all([item.path for item in objects if not run_of(item.path)])
 
     for leftover in garbage.leftovers:
         folder.discard(leftover)
 
-    for run in {run_of(item.path) for item in objects if item.kind == HALF_REMOVED}:
+    for run in {run_of(item.path) for item in objects if item.kind in (HALF_REMOVED, DEAD_LEASE)}:
         for place in run_places(str(run)):
             folder.prune(place)
-    return Garbage(objects, garbage.leftovers, sorted(held))
+    return Garbage(objects, garbage.leftovers, sorted(held), garbage.lost)
 
 
 def _listing(folder: Folder) -> dict[str, int]:

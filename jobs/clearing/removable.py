@@ -1,12 +1,13 @@
 """What may go: decided from a lake's catalog and a listing of it, and from nothing else.
 
-    half-removed      what belongs to no run of the lake: a removal that was killed took its run.json first
+    half-removed      of a run whose removal was cut short, as the removal's mark tells
     unlisted          shards and checkpoints of a complete run that no manifest lists, from a zombie
     resume-state      of a unit that is complete
-    dead-lease        of a complete run that no driver works on
+    dead-lease        of a complete run that no driver works on, or of one that left nothing else
     temporary, upload a killed writer's; the folder knows them by their age
 
-Never what a manifest lists, nor what resuming an incomplete run may use, nor anything that is not named as ours.
+Never what a manifest lists, nor what has only lost its run.json or all of its `_meta`, nor what resuming an
+incomplete run may use, nor anything that is not named as ours.
 """
 
 import re
@@ -14,6 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pipeline.queries.catalog import Catalog
+from pipeline.storage.manifests import removal_mark
 from schemas.tables import TABLES
 
 HALF_REMOVED, UNLISTED, RESUME_STATE, DEAD_LEASE = "half-removed", "unlisted", "resume-state", "dead-lease"
@@ -65,26 +67,35 @@ def removable(catalog: Catalog, listing: Mapping[str, int], held: Collection[str
         for manifest in all_
     }
 
-    # A run without run.json that has manifests was not removed by us: what they list is not known here.
-    strange = {run_of(path) for path in listing if path.endswith("/manifest.json")} - set(catalog.runs)
-
+    lost = lost_runs(catalog, listing)
     may_go = []
     for path, size in listing.items():
         run = run_of(path)
-        if run is None or run in held or run in strange or path in listed:
+        if run is None or run in held or run in lost or path in listed:
             continue
-        kind = _kind(path, run, catalog, complete, units)
+        kind = _kind(path, run, catalog, complete, units, listing)
         if kind:
             may_go.append(Removable(path, size, kind))
     return may_go
 
 
+def lost_runs(catalog: Catalog, listing: Collection[str]) -> set[str]:
+    """The runs that left more than a lease, have no run.json, and whose removal nobody began."""
+    left = {run for path in listing if "/lease/" not in path and (run := run_of(path))}
+    return {run for run in left - set(catalog.runs) if removal_mark(run) not in listing}
+
+
 def _kind(
-    path: str, run: str, catalog: Catalog, complete: Collection[str], units: Iterable[tuple[str, str, str]]
+    path: str,
+    run: str,
+    catalog: Catalog,
+    complete: Collection[str],
+    units: Iterable[tuple[str, str, str]],
+    listing: Collection[str],
 ) -> str | None:
     """Why an object of a run may go, that no manifest lists; None: it stays."""
     if run not in catalog.runs:
-        return HALF_REMOVED
+        return HALF_REMOVED if removal_mark(run) in listing else DEAD_LEASE
     if is_data(path):
         return UNLISTED if run in complete else None
     place = path.removeprefix(f"_meta/run={run}/")

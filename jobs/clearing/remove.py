@@ -1,12 +1,18 @@
-"""Removing a run: its manifests go first, so that none ever lists what has gone; killed, it can be done again."""
+"""Removing a run: its manifests go first, so that none ever lists what has gone; killed, it can be done again.
+
+A mark lies beside run.json from before the first step until after the last: what has only lost its run.json, or
+all of its `_meta`, has none, and is no rubbish.
+"""
 
 from collections.abc import Callable, Iterable
 
 from jobs.clearing.removable import DATA
 from jobs.driver.lease import Lease
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import MANIFEST, run_folder
+from pipeline.storage.manifests import MANIFEST, removal_mark, run_folder
 from schemas.errors import LeaseError
+
+_MARK = b"{}\n"  # that it is there says all
 
 
 def known_runs(folder: Folder) -> list[str]:
@@ -30,16 +36,19 @@ def run_objects(folder: Folder, run: str) -> dict[str, int]:
 def removal_order(paths: Iterable[str], run: str) -> list[list[str]]:
     """A run's objects in the order in which they go, in batches; its lease stays until it is given back.
 
+    The removal's mark goes last.
+
     Without manifests nothing is promised any more. Without run.json it is no run, and `unrolled gc` would go on
     from here. Without plans and records the run can be begun afresh, and finds what is left of its own shards.
     """
     meta = run_folder(run)
-    batches: list[list[str]] = [[], [], [], []]
+    batches: list[list[str]] = [[], [], [], [], []]
     for path in sorted(paths):
         if path.startswith(f"{meta}/lease/"):
             continue
         is_meta, name = path.startswith(f"{meta}/"), path.rsplit("/", 1)[1]
-        place = 3 if not is_meta else 0 if name == MANIFEST else 1 if path == f"{meta}/run.json" else 2
+        first = {f"{meta}/run.json": 1, removal_mark(run): 4}
+        place = 3 if not is_meta else 0 if name == MANIFEST else first.get(path, 2)
         batches[place].append(path)
     return [batch for batch in batches if batch]
 
@@ -49,11 +58,13 @@ def remove_run(folder: Folder, run: str, tell: Callable[[str], None]) -> dict[st
     try:
         with Lease(folder, run, tell) as lease:
             objects = run_objects(folder, run)
+            folder.create(removal_mark(run), _MARK)
             guarded = folder.guarded(lease.confirm)
-            for batch in removal_order(objects, run):
+            for batch in removal_order([*objects, removal_mark(run)], run):
                 guarded.remove_all(batch)
     except LeaseError as error:
         raise LeaseError(str(error).removesuffix(", or add --wait") + "; then type this again") from None
     for place in run_places(run):
         folder.prune(place)
-    return {path: size for path, size in objects.items() if not path.startswith(f"{run_folder(run)}/lease/")}
+    ours = f"{run_folder(run)}/lease/", removal_mark(run)
+    return {path: size for path, size in objects.items() if not path.startswith(ours)}

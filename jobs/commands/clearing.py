@@ -10,6 +10,7 @@ import pyarrow as pa
 from jobs.clearing.collect import find_garbage, remove_garbage
 from jobs.clearing.remove import known_runs, remove_run, run_objects
 from jobs.commands.output import print_json, print_table
+from pipeline.queries.catalog import lost_run
 from pipeline.queries.names import match_run
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import check_lake
@@ -50,6 +51,9 @@ def collect(options: argparse.Namespace) -> None:
 
     for run in garbage.held:
         _tell(f"{run} has a driver, or one that ended elsewhere without a word: left alone")
+
+    for run in garbage.lost:
+        _tell(lost_run(run, folder.root))
 
     if not rows:
         _tell(f"nothing to clear up in {folder.root}")

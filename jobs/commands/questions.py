@@ -91,11 +91,11 @@ def show(options: argparse.Namespace) -> None:
     place = {"model": options.model, "layer": layer, "neuron": neuron, "checkpoint": options.checkpoint}
     checkpoint, scale = neuron_scale(lake, run, place, signal)
 
-    title = f"{options.model} {options.neuron} {signal}"
+    title = f"{options.model} {options.neuron} {signal}, checkpoint {checkpoint}"
     if options.picture is not None:
         texts = [by_character(row["chars"], row["values"]) for row in table.to_pylist()]
         name = f"{options.model}-L{layer}N{neuron}-{signal}-{checkpoint}.png"
-        picture = _draw(f"{run}\n{title}, checkpoint {checkpoint}", texts, scale)
+        picture = _draw(f"{run}\n{title}", texts, scale)
         print(_save(picture, options.picture, lake, f"_meta/run={run}/pictures/{name}"))
         return
 

@@ -11,7 +11,7 @@ from jobs.run.tasks import TaskSource
 from jobs.run.texts import TextSource, survey_text
 from pipeline.sampling.write import marks_of
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import read_run, run_folder
+from pipeline.storage.manifests import read_run, removal_mark, run_folder
 from pipeline.storage.sealed import seal
 from pipeline.tasks.vocabulary import Vocabulary
 from schemas.command import UNTYPED, Typed
@@ -79,10 +79,13 @@ def checked_run(run: Run, network: Network | None) -> Run:
 
 
 def note_run(run: Run) -> None:
-    """Note the run in its lake; a note that was damaged is written again."""
+    """Note the run in its lake; a damaged note is written again, and a removal that was cut short is over."""
     folder = run.folder
     path, note = f"{run_folder(run.id)}/run.json", seal(run.record)
-    if folder.create(path, note):
+    is_new = folder.create(path, note)
+    if folder.exists(removal_mark(run.id)):
+        folder.remove_all([removal_mark(run.id)])
+    if is_new:
         return
     try:
         read_run(folder, run.id)

@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from pipeline.storage.cache import Cache, read_documents
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, RUN, check_format, unseal_at
+from pipeline.storage.manifests import LAKE, MANIFEST, PLAN, REMOVED, RUN, check_format, unseal_at
+from schemas.command import command
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
@@ -21,6 +22,8 @@ _ASKS = {
     "score": "score.hypotheses=['line_position']",
 }
 _READ = {LAKE.rsplit("/", 1)[1], RUN, PLAN, MANIFEST}
+_TOLD = 3  # models in one line
+_NAMED = (*_READ, REMOVED)
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Catalog:
     manifests: dict[str, list[Manifest]]  # by run
     root: str = ""  # of the lake, as it is known from any folder
     whole: "Catalog | None" = None  # what this is a part of: how far a run is, a part of it cannot tell
+    lost: tuple[str, ...] = ()  # runs that left manifests or rows, and whose run.json is gone
 
     def __repr__(self) -> str:
         """How much there is, rather than all of it."""
@@ -66,11 +70,13 @@ class Catalog:
         asked = [str(run)] if run in self.runs else sorted(self.runs)
         stages = [stage for stage in STAGES if not set(TABLES_OF[stage]).isdisjoint(tables)]
         lacking = [(name, stage, *self.units(name, stage)) for name in asked for stage in stages]
-        return [
+        told = [
             f"{name} is incomplete: {stage} has {len(done)} of its {len(wanted)} units, so rows of it are missing"
+            f"{_earlier(done, wanted)}"
             for name, stage, done, wanted in lacking
             if not wanted <= done
         ]
+        return told + [lost_run(name, self.root) for name in self.lost if stages and run not in self.runs]
 
     def units(self, run: str, stage: str) -> tuple[set[str], set[str]]:
         """The units of a stage that a run has finished, and all that it needs or has begun."""
@@ -151,8 +157,11 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
 
     Raises UsageError when there is no lake.
     """
-    versions = {path: version for path, version in folder.versions("_meta").items() if _name(path) in _READ}
-    documents = read_documents(folder, cache, {p: v for p, v in versions.items() if _name(p) != PLAN})
+    rows = folder.list("runs")  # before the rest: a run is noted before its first row
+    versions = {path: version for path, version in folder.versions("_meta").items() if _name(path) in _NAMED}
+    documents = read_documents(
+        folder, cache, {p: v for p, v in versions.items() if _name(p) not in (PLAN, REMOVED)}
+    )
     check_format(folder, documents.get(LAKE))
 
     runs: dict[str, RunRecord] = {}
@@ -160,8 +169,7 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
     manifests: dict[str, list[Manifest]] = defaultdict(list)
 
     for path in versions:
-        parts = path.split("/")
-        run = parts[1].removeprefix("run=")
+        parts, run = path.split("/"), _run(path)
         if _name(path) == RUN:
             runs[run] = unseal_at(RunRecord, folder, path, documents[path])
         elif _name(path) == PLAN:
@@ -169,8 +177,50 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
         elif _name(path) == MANIFEST:
             manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
 
+    # Asked for once more, lest a run that was removed meanwhile be one that was lost.
+    stray = {_run(path) for path in rows if _run(path) not in runs and folder.exists(path)}
+    removed = {_run(path) for path in versions if _name(path) == REMOVED}
+    lost = tuple(sorted({*stray, *begun, *manifests} - set(runs) - removed))
+
     root = folder.address("").rstrip("/") or "/"
-    return Catalog(runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs}, root)
+    return Catalog(
+        runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs}, root, None, lost
+    )
+
+
+def _earlier(done: Collection[str], wanted: Collection[str]) -> str:
+    """Of which models the last checkpoint is missing, and which earlier one an answer takes for it."""
+    found, last = _last(done), _last(wanted)
+    told = {
+        f"; {unit.rpartition('model=')[2]}: {last[unit]} is missing, {at} is taken for the last"
+        for unit, at in found.items()
+        if at < last[unit]
+    }
+    others = f"; and so on for {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return "".join(sorted(told)[:_TOLD]) + others
+
+
+def _last(units: Iterable[str]) -> dict[str, int]:
+    """The last checkpoint of each model, or of each hypothesis and model, by what precedes it in the units."""
+    last: dict[str, int] = {}
+    for unit in units:
+        above, of_checkpoint, number = unit.rpartition("/checkpoint=")
+        if of_checkpoint:
+            last[above] = max(last.get(above, 0), int(number))
+    return last
+
+
+def lost_run(run: str, root: str) -> str:
+    """What to say of a run whose run.json is gone."""
+    gone = command("runs", "rm", run, "--yes", root=root)
+    return (
+        f"{run} has lost its run.json, so none of its rows are in any answer: type the command that began it "
+        f"again, or `{gone}` to give it up"
+    )
+
+
+def _run(path: str) -> str:
+    return path.split("/")[1].removeprefix("run=")
 
 
 def _name(path: str) -> str:

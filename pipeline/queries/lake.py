@@ -1,6 +1,5 @@
 """A lake as DuckDB sees it: one view a table, over the shards that manifests list and nothing else. Read-only."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -11,14 +10,15 @@ import pyarrow as pa
 from pipeline.queries.answer import Answer
 from pipeline.queries.audit.check import Audit
 from pipeline.queries.audit.dumps import all_objects, find_dumps, what_dumps_rest_on
+from pipeline.queries.caller import warn_caller
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.queries.engine import CONFIGURATION
 from pipeline.queries.html import html_rows
-from pipeline.queries.names import Names, match_run
+from pipeline.queries.names import Names, find_run
 from pipeline.queries.portable import portable
 from pipeline.queries.question import Question, find_question
 from pipeline.queries.scope import Checkpoint, part_of
-from pipeline.queries.statement import read_statement
+from pipeline.queries.statement import Statement, read_statement
 from pipeline.queries.views import Views
 from pipeline.storage.cache import Cache, cache_of
 from pipeline.storage.folder import Folder
@@ -47,7 +47,7 @@ class Lake:
         self.folder, self.catalog, self._cache, self._scope = folder, catalog, cache, scope
         self._connection = duckdb.connect(":memory:", config=CONFIGURATION)
         self._views = Views(self._connection, folder, catalog, cache)
-        self._names = Names(catalog, self.fetch)
+        self._names = Names(catalog, self._looked_up)
 
     def run(self, run: str, checkpoint: Checkpoint = None) -> "Lake":
         """One run by itself: a lake whose tables hold nothing else, and whose questions need no run.
@@ -65,9 +65,9 @@ class Lake:
     def find_run(self, name: str | None) -> str:
         """The id of the run of an id, the only one of an experiment, or the only one whose id begins so.
 
-        Raises UsageError for none, or for several.
+        Raises UsageError for none, or for several, and StorageError for one that has lost its run.json.
         """
-        return match_run(name, list(self.catalog.runs), self.catalog.root)
+        return find_run(self.catalog, name)
 
     def __repr__(self) -> str:
         """Its root, and how many runs it has."""
@@ -96,7 +96,7 @@ class Lake:
         """
         given = _named(parameters)
         with self._told():
-            self._bind(query, given)
+            self._warn(self._bind(query, given), given)
         return Answer(partial(self._run, query, given), self._told)
 
     def ask(self, question: str, **parameters: object) -> pa.Table:
@@ -119,9 +119,12 @@ class Lake:
             return batches.read_all()
 
     def batches(self, query: str, parameters: Parameters | None = None) -> pa.RecordBatchReader:
-        """The answer to a query, batch by batch, for results larger than memory."""
+        """The answer to a query, batch by batch, for results larger than memory. Warns as `sql` does."""
+        given = _named(parameters)
         with self._told():
-            return self._run(query, _named(parameters)).to_arrow_reader(100_000)
+            cursor = self._connection.cursor()
+            self._warn(self._prepare(cursor, query, given), given)
+            return cursor.execute(query, given).to_arrow_reader(100_000)
 
     def portable(
         self, query: str, parameters: Parameters | None = None, *, parquet: bool = False
@@ -130,7 +133,7 @@ class Lake:
         given = _named(parameters)
         with self._told():
             cursor = self._connection.cursor()
-            self._prepare(cursor, query, given)
+            self._warn(self._prepare(cursor, query, given), given)
             return cursor.execute(portable(cursor, query, given, parquet=parquet), given).to_arrow_reader(100_000)
 
     def audit(
@@ -175,24 +178,33 @@ class Lake:
         self._prepare(cursor, query, parameters)
         return cursor.execute(query, dict(parameters))
 
-    def _bind(self, query: str, parameters: Parameters) -> None:
+    def _looked_up(self, query: str, parameters: Parameters) -> pa.Table:
+        with self._told():
+            return self._run(query, parameters).to_arrow_table()
+
+    def _bind(self, query: str, parameters: Parameters) -> Statement:
         """Find what is wrong with a query before its answer is read."""
         cursor = self._connection.cursor()
-        self._prepare(cursor, query, parameters)
+        statement = self._prepare(cursor, query, parameters)
         try:
             cursor.execute(f"describe {query}", dict(parameters))
         except duckdb.ParserException:  # of EXPLAIN and the like, which cannot be described
-            return
+            return statement
         except duckdb.Error:
             cursor.execute(query, dict(parameters))  # so that the error shows the query itself
+        return statement
 
-    def _prepare(self, cursor: duckdb.DuckDBPyConnection, query: str, parameters: Parameters) -> None:
+    def _prepare(self, cursor: duckdb.DuckDBPyConnection, query: str, parameters: Parameters) -> Statement:
         statement = read_statement(cursor, query)
         statement.require(parameters.keys())
         self._views.fill(statement.tables)
+        return statement
+
+    def _warn(self, statement: Statement, parameters: Parameters) -> None:
+        """Say what an answer lacks, once an answer: not when it is read again, nor when names are looked up."""
         # A question is asked about its run; of other queries nobody knows which rows they leave aside.
         for told in self.catalog.incomplete(statement.tables, parameters.get("run")):
-            warnings.warn(told, IncompleteWarning, stacklevel=1)
+            warn_caller(told, IncompleteWarning)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

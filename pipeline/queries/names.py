@@ -1,15 +1,15 @@
 """The names in a question, held against the lake: no answer is empty because of a typo."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.queries.catalog import Catalog
+from pipeline.queries.catalog import Catalog, lost_run
 from pipeline.queries.question import NUMBERS, Question
 from pipeline.queries.scope import partition_of
 from schemas.command import command
-from schemas.errors import UsageError, unknown
+from schemas.errors import StorageError, UsageError, unknown
 from schemas.experiment import Experiment, ModelSpec
 from schemas.signals import CELL_SIGNALS
 from schemas.stages import expected_units, stage_of
@@ -22,21 +22,38 @@ Fetch = Callable[[str, Mapping[str, object]], pa.Table]
 _IN_PATHS = ("hypothesis", "model", "checkpoint", "layer")
 
 
-def match_run(name: str | None, known: list[str], root: str) -> str:
-    """A lake's run: by its id, its experiment, or what no other begins with. UsageError for none or several."""
+def match_run(name: str | None, known: list[str], root: str, lost: Iterable[str] = ()) -> str:
+    """A lake's run: by its id, its experiment, or what no other begins with.
+
+    Raises:
+        UsageError: there is none, or there are several.
+        StorageError: it is one of those that have lost their run.json.
+    """
     if not name:
         listed = command("runs", root=root)
         raise UsageError(f"which run? type its id, or the start of it; `{listed}` lists them")
-    matches = (
-        [run for run in known if run == name]
-        or [run for run in known if run.rpartition("-")[0] == name]  # all that the experiment of that name made
-        or [run for run in known if run.startswith(name)]
-    )
+    matches = _matching(name, known)
+    if not matches and (gone := _matching(name, lost)):
+        raise StorageError(lost_run(gone[0], root))
     if not matches:
         raise unknown("run", name, known, {run.rpartition("-")[0] for run in known})
     if len(matches) > 1:
         raise UsageError(f"{name!r} begins {len(matches)} runs: {', '.join(sorted(matches))}; type more of it")
     return matches[0]
+
+
+def find_run(catalog: Catalog, name: str | None) -> str:
+    """A run of a catalog. Raises as `match_run` does."""
+    return match_run(name, list(catalog.runs), catalog.root, catalog.lost)
+
+
+def _matching(name: str, runs: Iterable[str]) -> list[str]:
+    runs = list(runs)
+    return (
+        [run for run in runs if run == name]
+        or [run for run in runs if run.rpartition("-")[0] == name]  # all that the experiment of that name made
+        or [run for run in runs if run.startswith(name)]
+    )
 
 
 class Names:
@@ -66,7 +83,7 @@ class Names:
         """
         kinds = {parameter.name: parameter.kind for parameter in question.parameters}
         for name in (name for name, kind in kinds.items() if kind == "run"):
-            run = match_run(str(values[name] or ""), list(self.catalog.runs), self.catalog.root)
+            run = find_run(self.catalog, str(values[name] or ""))
             named = [(kinds[other], value) for other, value in values.items() if value is not None]
             _Named(self, run, named).check(question.tables, set(kinds.values()))
             values = {**values, name: run}

@@ -25,6 +25,7 @@ from schemas.stages import TABLES_OF
 LAKE = "_meta/lake.json"
 NUMBERED = re.compile(r"\d{5,}\.json")  # a record or a lease
 RUN, PLAN, MANIFEST = "run.json", "plan.json", "manifest.json"
+REMOVED = "removed.json"  # beside run.json, from before a removal's first step until after its last
 
 
 def prepare_lake(folder: Folder) -> None:
@@ -60,6 +61,11 @@ def check_format(folder: Folder, data: bytes | None) -> None:
 def run_folder(run: str) -> str:
     """Where a run's records lie."""
     return f"_meta/run={run}"
+
+
+def removal_mark(run: str) -> str:
+    """What tells a run whose removal was cut short from one that has lost its run.json."""
+    return f"{run_folder(run)}/{REMOVED}"
 
 
 def unit_folder(run: str, stage: str, unit: str) -> str:

@@ -207,7 +207,8 @@ def test_every_picture_of_a_neuron_has_one_scale(typed: Typed, tiny_lake: Run) -
     )
     (row,) = json.loads(typed("sql", query, "--format", "json"))
     scales = {typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--limit", n).splitlines()[0] for n in ("1", "3")}
-    assert scales == {f"lstm-1x5-seed0 L0/N4 cell_state: 0 is {-row['widest']:.3g}, 9 is {row['widest']:.3g}"}
+    widest = f"{row['widest']:.3g}"
+    assert scales == {f"lstm-1x5-seed0 L0/N4 cell_state, checkpoint 12: 0 is -{widest}, 9 is {widest}"}
 
 
 def test_show_begins_where_it_was_asked_to_or_says_that_it_cannot(typed: Typed, tiny_lake: Run) -> None:

@@ -16,7 +16,7 @@ from jobs.driver.lease import Lease
 from jobs.run.context import Run
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import read_manifest
+from pipeline.storage.manifests import read_manifest, removal_mark
 from pipeline.storage.sealed import seal
 from tests.conftest import do_all, tiny_run
 
@@ -70,22 +70,66 @@ def test_what_no_run_needs_goes(typed: Typed, run: Run) -> None:
         f"_meta/run={run.id}/train/whole/resume/rnn-1x5-seed0.safetensors": "resume-state",
         "steps/run=gone-12345678/split=probe/part-00000.parquet": "half-removed",
         "_meta/run=gone-12345678/dump/model=m/checkpoint=1/plan.json": "half-removed",
+        removal_mark("gone-12345678"): "half-removed",
     }
     theirs = ["notes.txt", f"activations/run={run.id}/notes.txt", "photos/run=1/part-00000.parquet", "_meta/log"]
-    strange = "_meta/run=strange-1/train/whole/manifest.json", "steps/run=strange-1/split=probe/part-00000.parquet"
+    strange = (
+        "_meta/run=strange-1/train/whole/manifest.json",
+        "steps/run=strange-1/split=probe/part-00000.parquet",
+        "steps/run=strange-2/split=probe/part-00000.parquet",
+        "_meta/run=strange-3/dump/model=m/checkpoint=1/plan.json",
+        "activations/run=strange-3/model=m/checkpoint=1/layer=0/part-00000.parquet",
+    )
     for path in (*ours, *theirs, *strange):
         folder.create(path, b"123")
     manifest = read_manifest(folder, run.id, "train", "whole")
     assert manifest
     folder.replace(strange[0], seal(manifest.model_copy(update={"objects": ()})))  # whose run.json was lost
-    found = {"unlisted": 2, "resume-state": 1, "half-removed": 2}
+    found = {"unlisted": 2, "resume-state": 1, "half-removed": 3}
     assert typed("gc", "--dry-run") == found
-    assert "would go: 5 objects, 15 bytes" in typed.err
+    assert "would go: 6 objects, 18 bytes" in typed.err
+    assert typed.err.count("has lost its run.json") == 3
     assert set(folder.list()) == {*before, *ours, *theirs, *strange}
     assert typed("runs", "gc") == found
     assert set(folder.list()) == {*before, *theirs, *strange}
     assert typed("gc") == {}
+    said = typed.err
+    for lost in ("strange-1", "strange-2", "strange-3"):
+        assert f"`unrolled runs rm {lost} --yes --root {run.root}` to give it up" in said
+        typed("runs", "rm", lost, "--yes")
+    assert set(folder.list()) == {*before, *theirs}
     assert do_all(run) == 0, "the run is still whole"
+
+
+@pytest.mark.parametrize("gone", ["run.json", ""])
+def test_a_run_that_lost_its_note_is_told_and_kept(run: Run, typed: Typed, gone: str) -> None:
+    folder, told = run.folder, f"{run.id} has lost its run.json"
+    before = folder.read_many(folder.list())
+    folder.remove(f"_meta/run={run.id}/{gone}".rstrip("/"))
+    left = folder.list()
+    for words in (["sql", "select count(*) from activations", "--format", "json"], ["runs", "--json"]):
+        assert main([*words, "--root", run.root]) == 0
+        assert told in typed.capsys.readouterr().err
+    for words in (["audit", run.id], ["sql", "--run", "tiny", "from steps"]):
+        assert main([*words, "--root", run.root]) == 5
+        assert told in typed.capsys.readouterr().err
+    assert typed("gc") == {}
+    assert told in typed.err
+    assert folder.list() == left
+    do_all(run)
+    assert set(folder.list()) == set(before)
+    assert not read_catalog(folder).lost
+
+
+def test_a_run_that_is_made_again_after_half_a_removal_is_no_rubbish(run: Run, typed: Typed) -> None:
+    folder = run.folder
+    order = [path for batch in removal_order(run_objects(folder, run.id), run.id) for path in batch]
+    folder.create(removal_mark(run.id), b"{}")
+    folder.remove_all(order[: len(order) - 3])
+    do_all(run)
+    assert not folder.exists(removal_mark(run.id))
+    folder.remove(f"_meta/run={run.id}/run.json")
+    assert typed("gc") == {}
 
 
 def test_leftovers_go_by_their_age(typed: Typed, run: Run) -> None:
@@ -144,18 +188,20 @@ def test_a_removal_goes_on_where_it_was_killed(typed: Typed, run: Run) -> None:
     for gone in (0, 1, manifests, noted + 1, noted + 5, len(order) - 3, len(order)):
         for path, data in content.items():
             folder.create(path, data)
+        folder.create(removal_mark(run.id), b"{}")
         folder.remove_all(order[:gone])
         assert promised(folder) <= set(folder.list())
         if gone == len(order):
+            folder.remove_all([removal_mark(run.id)])
             typed("runs", "rm", run.id, "--yes", code=2)
             assert "unknown run" in typed.err
         elif gone == noted + 5:
-            assert typed("gc") == {"half-removed": len(order) - gone}
+            assert typed("gc") == {"half-removed": len(order) - gone + 1}
         else:
-            assert sum(typed("runs", "rm", run.id).values()) == len(order) - gone
+            assert sum(typed("runs", "rm", run.id).values()) == len(order) - gone + 1
             assert "add --yes" in typed.err
             typed("runs", "rm", run.id, "--yes", "--dry-run")
-            assert len(folder.list()) == len(order) - gone + 1
+            assert len(folder.list()) == len(order) - gone + 2
             typed("runs", "rm", run.id, "--yes")
         assert folder.list() == ["_meta/lake.json"]
         if folder.is_local and gone < len(order):
@@ -178,6 +224,13 @@ def test_gc_takes_no_run_and_needs_a_lake(
 def whole(tiny_lake: Run) -> tuple[Catalog, dict[str, int]]:
     folder = Folder(tiny_lake.root)
     return read_catalog(folder), folder.sizes()
+
+
+def test_a_lease_of_a_run_that_left_nothing_else_goes(whole: tuple[Catalog, dict[str, int]]) -> None:
+    catalog, listing = whole
+    lease, shard = "_meta/run=b-1/lease/00001.json", "steps/run=b-1/split=probe/part-00000.parquet"
+    assert [(one.path, one.kind) for one in removable(catalog, {**listing, lease: 1})] == [(lease, "dead-lease")]
+    assert removable(catalog, {**listing, lease: 1, shard: 1}) == []
 
 
 words = st.text("abc=/.-_01", max_size=12)
