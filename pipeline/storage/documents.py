@@ -2,12 +2,11 @@
 
 import codecs
 import io
-import json
 from collections.abc import Iterator
 from typing import IO
 
 from pipeline.storage.csv_rows import csv_texts
-from pipeline.storage.json_records import json_texts, text_of
+from pipeline.storage.json_records import json_texts, record_of, text_of
 from pipeline.storage.unpacking import buffered
 from schemas.corpus import Document
 from schemas.errors import UsageError
@@ -55,7 +54,7 @@ def _rows(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Iterator
         for number, line in lines:
             if line.strip():
                 is_json, place = settings.documents == "jsonl", f"{name}:{number}"
-                yield number, text_of(_parsed(place, line), place, settings) if is_json else line
+                yield number, text_of(record_of(line, place), place, settings) if is_json else line
 
 
 def _encoding(file: io.BufferedReader, settings: TextSettings) -> str:
@@ -67,15 +66,6 @@ def _whole(name: str, file: io.BufferedReader, encoding: str, settings: TextSett
     data = file.read(settings.maximum_document + 1)
     _check_size(name, len(data), settings)
     return Document(name, data.decode(encoding, _ESCAPE))
-
-
-def _parsed(name: str, line: str) -> object:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        is_list = line.lstrip().startswith("[") or "= [" in line
-        more = ': is the file one list? set task.documents = "json"' if is_list else ""
-        raise UsageError(f"{name} is not JSON: {error}{more}") from None
 
 
 def _bounded_lines(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Iterator[tuple[int, str]]:
