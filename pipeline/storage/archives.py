@@ -97,6 +97,10 @@ def _zip_members(name: str, file: io.BufferedReader, wanted: Wanted) -> Iterator
                 continue
             if stat.S_ISLNK(member.external_attr >> 16):
                 yield Opened(f"{name}/{member.filename}", None, LINK)
+            elif member.flag_bits & 1:
+                raise StorageError(
+                    f"{name}/{member.filename} is encrypted: unpack it with its password, or exclude it"
+                )
             else:
                 with archive.open(member) as stream:
                     yield Opened(f"{name}/{member.filename}", stream)

@@ -223,6 +223,18 @@ def test_a_zip_that_goes_on_after_its_end_is_refused(tmp_path: Path) -> None:
         documents(settings(tmp_path / "src.tar"))
 
 
+def test_an_encrypted_member_is_told_by_its_name(tmp_path: Path) -> None:
+    locked = bytearray(zip_of({"a.txt": "a\n"}))
+    locked[6] |= 1
+    locked[locked.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "src.zip").write_bytes(locked)
+    with pytest.raises(
+        StorageError, match=r"^src\.zip/a\.txt is encrypted: unpack it with its password, or exclude"
+    ):
+        documents(settings(tmp_path / "src.zip"))
+    assert texts(settings(tmp_path / "src.zip", exclude=["a.*"])) == []
+
+
 def test_a_flipped_bit_in_a_zip_is_refused(tmp_path: Path) -> None:
     whole, file = zip_of(dict(FILES)), tmp_path / "src.zip"
     for place in range(len(whole)):

@@ -29,7 +29,7 @@ def rows(path: Path, data: str, **others: object) -> list[str]:
 
 REFUSED = [
     ("t.csv", "id,text\n1,hello, world, and all\n2,short\n", "t.csv:2 has 4 fields and the header 2"),
-    ("t.csv", "id,text\n1,a\n2\n3,c\n", "t.csv:3 has 1 fields and the header 2"),
+    ("t.csv", "id,text\n1,a\n2\n3,c\n", "t.csv:3 has 1 field and the header 2"),
     ("t.csv", "text,id\n1,a,\n", "t.csv:2 has 3 fields and the header 2"),
     ("t.csv", 'id,text\n1,fine\n2,"5 stars\n3,three\n4,four\n', "t.csv:3 cannot be read as CSV from there on"),
     ("t.csv", 'id,text\n1,"5 stars\n2,"two"\n', "t.csv:2 cannot be read as CSV from there on"),
@@ -42,9 +42,17 @@ REFUSED = [
     ("t.csv", 'id,text\n1,"a\\"\n', "t.csv:2 has a backslash before a delimiter, a quote"),
     ("t.csv", "text\nhello\\\nworld\n", "t.csv:2 has a backslash before a delimiter, a quote or a line end"),
     ("t.csv", "text\nlast\\", "t.csv:2 has a backslash"),
-    ("t.csv", "id;text\n1;a\n", "t.csv has no column 'text', only id;text: set task.column or task.delimiter"),
+    ("t.csv", "id;text\n1;a\n", "t.csv has no column 'text', only 'id;text': set task.column or task.delimiter"),
     ("t.csv", "text,text\na,b\n", "t.csv has several columns 'text'"),
-    ("t.csv", "", "t.csv has no column 'text', only none"),
+    ("t.csv", "", "t.csv is empty, without even a header: exclude it"),
+    ("t.csv", "\r\n\n", "t.csv is empty, without even a header"),
+    ("t.csv", "id, text\n1,a\n", "t.csv has no column 'text', only 'id', ' text': set task.column or task.del"),
+    (
+        "t.csv",
+        "sep=;\nid;text\n1;a\n",
+        "t.csv begins with 'sep=;', a note for Excel and no header: remove that line, and set",
+    ),
+    ("t.csv", "sep=,\nid,text\n1,a\n", "t.csv begins with 'sep=', a note for Excel"),
     (
         "t.tsv",
         'id\ttext\n1\tfine\n2\t"5 stars, they say\n3\tthree\n',
@@ -125,6 +133,11 @@ def test_what_the_csv_module_writes_is_read_back(
         {"delimiter": "||"},
         {"quote": "\n"},
         {"quote": ",", "delimiter": ","},
+        {"quote": ","},
+        {"quote": "\t"},
+        {"delimiter": '"'},
+        {"escape": '"'},
+        {"escape": ","},
         {"encoding": "hex"},
     ],
 )
