@@ -23,6 +23,7 @@ class Document(NamedTuple):
 
     name: str
     text: str
+    mark: str = ""  # the encoding that its file's byte order mark tells; empty: it has none
 
 
 def suffix_of(name: str) -> str:

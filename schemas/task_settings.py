@@ -138,9 +138,14 @@ class TextSettings(Settings):
             mark = getattr(self, name)
             if mark is not None and (not least <= len(mark) <= 1 or mark in ("\r", "\n", "\0")):
                 raise ValueError(f"task.{name} is one character{'' if least else ', or empty'}, not {mark!r}")
-        marks = [mark for mark in (self.delimiter, self.quote, self.escape) if mark]
-        if len(set(marks)) < len(marks):
-            raise ValueError("task.delimiter, task.quote and task.escape are different characters")
+        quote = '"' if self.quote is None else self.quote
+        for delimiter in [self.delimiter] if self.delimiter else [",", "\t"]:  # it goes by the file's name
+            marks = [mark for mark in (delimiter, quote, self.escape) if mark]
+            if len(set(marks)) < len(marks):
+                raise ValueError(
+                    f"task.delimiter ({delimiter!r}), task.quote ({quote!r}) and task.escape "
+                    f"({self.escape or ''!r}) are different characters; set those that are not as they should be"
+                )
         return self
 
     @field_validator("encoding")

@@ -24,7 +24,7 @@ def cleaned(document: Document, settings: TextSettings) -> Document | str:
     text = document.text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")  # a mark of UTF-8 at a file's start
     if not _is_text(text):
         if settings.not_utf8 == "skip":
-            return f"not {_called(settings)}"
+            return f"not {_called(document, settings)}"
         if settings.not_utf8 == "error":
             raise UsageError(_not_text(document, settings))
         text = _HALVES.sub(UNKNOWN, text)
@@ -53,21 +53,33 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _called(settings: TextSettings) -> str:
-    return settings.encoding.upper()
+def _called(document: Document, settings: TextSettings) -> str:
+    """The name of its encoding."""
+    return (document.mark or settings.encoding).upper().removesuffix("-SIG")
 
 
 def _not_text(document: Document, settings: TextSettings) -> str:
+    name, called = document.name, _called(document, settings)
     advice = 'set task.not_utf8 = "replace" or "skip", or exclude it'
+    likely = "" if called.startswith(("UTF-16", "UTF-32")) else _likely(document.text[:1000])
+    hint = f'perhaps it is {likely}: set task.encoding = "{likely}"; else ' if likely else ""
     try:
         before = document.text.encode()
     except UnicodeEncodeError as error:
-        place = len(document.text[: error.start].encode())
-        where = f"byte {place}" if _called(settings) == "UTF-8" else f"after {error.start} characters"
-        return f"{document.name} is not {_called(settings)} ({where}): {advice}, or set task.encoding"
-    halves = [document.text[side:1000:2] for side in (0, 1)]
-    likely = next(
-        (name for name, half in zip(_UTF16, halves, strict=True) if half.count("\0") > len(half) / 2), ""
-    )
-    hint = f'perhaps it is {likely}: set task.encoding = "{likely}"; else ' if likely else ""
-    return f"{document.name} is binary (a zero byte at {before.index(0)}): {hint}{advice}"
+        after = f"after {error.start} characters"
+        if settings.documents in ("json", "jsonl") and _HALVES.match(document.text, error.start):  # by an escape
+            return f"{name} has half a character ({after}), as where a text was cut within an emoji: {advice}"
+        if document.mark:
+            return f"{name} is not {called}, as its byte order mark says ({after}): {advice}"
+        where = f"byte {len(document.text[: error.start].encode())}" if called == "UTF-8" else after
+        return f"{name} is not {called} ({where}): {hint}{advice}{'' if hint else ', or set task.encoding'}"
+    return f"{name} is binary (a zero byte at {before.index(0)}): {hint}{advice}"
+
+
+def _likely(text: str) -> str:
+    """The encoding of 16 bits that a text may have: one half of each pair is zeros, the other hardly."""
+    counts = [text[side::2].count("\0") for side in (0, 1)]
+    for name, own, other in zip(_UTF16, counts, reversed(counts), strict=True):
+        if own > len(text) / 4 and other < own / 10:
+            return name
+    return ""

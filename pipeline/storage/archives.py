@@ -97,13 +97,17 @@ def _zip_members(name: str, file: io.BufferedReader, wanted: Wanted) -> Iterator
                 continue
             if stat.S_ISLNK(member.external_attr >> 16):
                 yield Opened(f"{name}/{member.filename}", None, LINK)
+            elif member.flag_bits & 1:
+                raise StorageError(
+                    f"{name}/{member.filename} is encrypted: unpack it with its password, or exclude it"
+                )
             else:
                 with archive.open(member) as stream:
                     yield Opened(f"{name}/{member.filename}", stream)
 
 
 def _check_list(name: str, file: io.BufferedReader, members: list[zipfile.ZipInfo]) -> None:
-    """Raise StorageError where a zip holds more files than its list, which is all that zipfile reads."""
+    """Raise StorageError where a zip holds more than its list of files and its comment, all that zipfile reads."""
     file.seek(0)
     begins = file.read(4)
     file.seek(max(0, file.seek(0, io.SEEK_END) - _ZIP_END))
@@ -116,6 +120,11 @@ def _check_list(name: str, file: io.BufferedReader, members: list[zipfile.ZipInf
         raise StorageError(f"{name} is damaged: it should list {count:,} files, and lists {len(members):,}")
     if begins == b"PK\3\4" and min((member.header_offset for member in members), default=0):
         raise StorageError(f"{name} holds more than its list of files says, as two archives in one file do")
+    rest = len(end) - at - 22 - int.from_bytes(end[at + 20 : at + 22], "little")  # beyond the comment
+    if rest < 0:
+        raise StorageError(f"{name} is damaged: its comment is cut short")
+    if rest and any(end[-rest:]):  # zeros are padding
+        raise StorageError(f"{name} goes on after its end, for {rest:,} bytes: mend it, or exclude it")
 
 
 def _tar_members(name: str, file: io.BufferedReader, wanted: Wanted) -> Iterator[Opened]:

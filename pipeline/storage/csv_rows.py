@@ -30,21 +30,32 @@ def csv_texts(name: str, lines: Iterator[str], settings: TextSettings) -> Iterat
     """
     rows = _rows(name, lines, settings)
     _, header = next(rows, (1, []))
+    if not header:
+        raise UsageError(f"{name} is empty, without even a header: exclude it")
     if settings.column not in header:
-        there = ", ".join(header) or "none"
-        hint = "" if settings.delimiter else " or task.delimiter"
-        raise UsageError(f"{name} has no column {settings.column!r}, only {there}: set task.column{hint}")
+        raise UsageError(_no_column(name, header, settings))
     if header.count(settings.column) > 1:
         raise UsageError(f"{name} has several columns {settings.column!r}: rename all but one")
 
     place = header.index(settings.column)
     for number, row in rows:
         if len(row) != len(header):
+            fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
             raise UsageError(
-                f"{name}:{number} has {len(row)} fields and the header {len(header)}: mend it, or set "
+                f"{name}:{number} has {fields} and the header {len(header)}: mend it, or set "
                 "task.delimiter, task.quote or task.escape to what was used"
             )
         yield number, "" if row[place] == _NULL else row[place].replace(_NULL, "N")
+
+
+def _no_column(name: str, header: list[str], settings: TextSettings) -> str:
+    if header[0].startswith("sep=") and not any(header[1:]):
+        mark = header[0][4:]  # empty where it is the delimiter by which the line was read
+        more = f", and set task.delimiter = {mark!r}" if mark else ""
+        return f"{name} begins with 'sep={mark}', a note for Excel and no header: remove that line{more}"
+    hint = "" if settings.delimiter else " or task.delimiter"
+    there = ", ".join(map(repr, header))  # quoted: a space in a name is seen
+    return f"{name} has no column {settings.column!r}, only {there}: set task.column{hint}"
 
 
 def _rows(name: str, lines: Iterator[str], settings: TextSettings) -> Iterator[tuple[int, list[str]]]:

@@ -2,12 +2,12 @@
 
 import codecs
 import io
-import json
 from collections.abc import Iterator
 from typing import IO
 
 from pipeline.storage.csv_rows import csv_texts
-from pipeline.storage.json_records import json_texts, text_of
+from pipeline.storage.disguised import HEAD, LEFT_OUT, disguised
+from pipeline.storage.json_records import json_texts, record_of, text_of
 from pipeline.storage.unpacking import buffered
 from schemas.corpus import Document
 from schemas.errors import UsageError
@@ -24,22 +24,32 @@ _MARKS = {
 _ESCAPE = "unrolled.escape"
 
 
-def documents_in(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document]:
-    """A file's documents as they are, bytes that its encoding has no characters for as lone surrogates.
+def documents_in(name: str, stream: IO[bytes], settings: TextSettings) -> Iterator[Document | str]:
+    """A file's documents as they are, or why it is left out; bytes that are no characters as lone surrogates.
 
     The encoding is that of the file's byte order mark, or task.encoding without one.
-    Raises UsageError for a document that is larger than the settings allow, or a row that cannot be read for sure.
+    Raises UsageError for a document that is larger than the settings allow, a row that cannot be read for sure, or
+    what is compressed or an archive and has another name, unless task.not_utf8 skips it.
     """
     file = buffered(stream)
-    encoding = _encoding(file, settings)
+    if found := disguised(name, file.peek(HEAD)[:HEAD]):
+        if settings.not_utf8 != "skip":
+            raise UsageError(found)
+        yield LEFT_OUT
+        return
+
+    mark = _byte_order_mark(file)
+    encoding = mark or settings.encoding
     if settings.documents == "file":
-        yield _whole(name, file, encoding, settings)
+        yield _whole(name, file, encoding, settings)._replace(mark=mark)
         return
 
     text = io.TextIOWrapper(file, encoding, _ESCAPE, newline="" if settings.documents == "csv" else "\n")
     try:
         for number, row in _rows(name, text, settings):
-            yield Document(f"{name}:{number}", row.rstrip("\r\n") + "\n")  # the one newline that tells its end
+            yield Document(
+                f"{name}:{number}", row.rstrip("\r\n") + "\n", mark
+            )  # the one newline that tells its end
     finally:
         text.detach()  # else it closes the file
 
@@ -55,27 +65,19 @@ def _rows(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Iterator
         for number, line in lines:
             if line.strip():
                 is_json, place = settings.documents == "jsonl", f"{name}:{number}"
-                yield number, text_of(_parsed(place, line), place, settings) if is_json else line
+                yield number, text_of(record_of(line, place), place, settings) if is_json else line
 
 
-def _encoding(file: io.BufferedReader, settings: TextSettings) -> str:
+def _byte_order_mark(file: io.BufferedReader) -> str:
+    """The encoding that a file's byte order mark tells; empty without one."""
     head = file.peek(4)
-    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), settings.encoding)
+    return next((name for mark, name in _MARKS.items() if head.startswith(mark)), "")
 
 
 def _whole(name: str, file: io.BufferedReader, encoding: str, settings: TextSettings) -> Document:
     data = file.read(settings.maximum_document + 1)
     _check_size(name, len(data), settings)
     return Document(name, data.decode(encoding, _ESCAPE))
-
-
-def _parsed(name: str, line: str) -> object:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        is_list = line.lstrip().startswith("[") or "= [" in line
-        more = ': is the file one list? set task.documents = "json"' if is_list else ""
-        raise UsageError(f"{name} is not JSON: {error}{more}") from None
 
 
 def _bounded_lines(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Iterator[tuple[int, str]]:

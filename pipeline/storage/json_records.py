@@ -8,6 +8,7 @@ The list is read record by record, so that a file may be larger than memory.
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,22 +18,63 @@ from schemas.task_settings import TextSettings
 _AT_ONCE = 1 << 16  # characters
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ASSIGNMENT = re.compile(r"\ufeff?[\w.$\[\]\"'\s]*?=\s*(?=\[)")
-_DECODER = json.JSONDecoder()
+_TWICE = object()  # the value of a key that a record has twice
+_KINDS = {
+    type(None): "null",
+    bool: "true or false",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a record",
+}
+
+
+def _record(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A record in which keys that it has twice are marked: Python's reader takes the last, others the first."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        record |= dict.fromkeys((key for key, count in counts.items() if count > 1), _TWICE)
+    return record
+
+
+# Numbers are not wanted; a whole one of more than 4,300 digits would be refused.
+_DECODER = json.JSONDecoder(object_pairs_hook=_record, parse_int=float)
+
+
+def record_of(line: str, name: str) -> object:
+    """The record that a line holds. Raises UsageError for what is no JSON."""
+    try:
+        return _DECODER.decode(line)
+    except RecursionError:
+        raise _too_deep(name) from None
+    except ValueError as error:
+        is_list = line.lstrip().startswith("[") or "= [" in line
+        more = ': is the file one list? set task.documents = "json"' if is_list else ""
+        raise UsageError(f"{name} is not JSON: {error}{more}") from None
 
 
 def text_of(record: object, name: str, settings: TextSettings) -> str:
-    """The text of a record, under task.column: a key, or a path of keys with dots between. Raises UsageError."""
-    is_key = isinstance(record, dict) and settings.column in record
-    value: Any = record
-    for key in [settings.column] if is_key else settings.column.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    if isinstance(value, str):
-        return value
+    """The text of a record, under task.column: a key, or a path of keys with dots between; empty where it is null.
 
-    if isinstance(record, list):
-        raise UsageError(f'{name} is a list, not a record: is the file one list? set task.documents = "json"')
-    there = f", only {', '.join(_paths(record))}" if isinstance(record, dict) else ""
-    raise UsageError(f"{name} has no text under {settings.column!r}{there}: set task.column")
+    Raises UsageError where there is no text, or a key of the path stands twice.
+    """
+    if not isinstance(record, dict):
+        raise UsageError(f"{name} is {_KINDS[type(record)]}, not a record{_hint(record, settings)}")
+
+    value: Any = record
+    for key in [settings.column] if settings.column in record else settings.column.split("."):
+        if not isinstance(value, dict) or key not in value:
+            there = ", ".join(map(repr, _paths(record))) or "no keys"
+            raise UsageError(f"{name} has no text under {settings.column!r}, only {there}: set task.column")
+        value = value[key]
+        if value is _TWICE:
+            raise UsageError(f"{name} has the key {key!r} twice: remove one, or set task.column to another key")
+    if value is None:
+        return ""  # as NULL is in CSV
+    if not isinstance(value, str):
+        raise UsageError(f"{name} has {_KINDS[type(value)]} under {settings.column!r}, not text: set task.column")
+    return value
 
 
 def json_texts(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Iterator[tuple[int, str]]:
@@ -42,6 +84,16 @@ def json_texts(name: str, text: io.TextIOWrapper, settings: TextSettings) -> Ite
     """
     for number, record in enumerate(_Records(name, text, settings.maximum_document), 1):
         yield number, text_of(record, f"{name}:{number}", settings)
+
+
+def _hint(record: object, settings: TextSettings) -> str:
+    if isinstance(record, list) and settings.documents == "jsonl":
+        return ': is the file one list? set task.documents = "json"'
+    return f': what is read has the form {{"{settings.column}": "…"}}'
+
+
+def _too_deep(name: str) -> UsageError:
+    return UsageError(f"{name} holds lists or records within one another, too deep to be read: mend or exclude it")
 
 
 def _paths(record: dict[str, object], above: str = "") -> Iterator[str]:
@@ -84,13 +136,16 @@ class _Records:
         if self._next() == ";":
             self._at += 1
         if self._next():
-            raise UsageError(f"{self._name} goes on after the end of its list of {self._number} records")
+            records = "1 record" if self._number == 1 else f"{self._number:,} records"
+            raise UsageError(f"{self._name} goes on after the end of its list of {records}")
 
     def _element(self) -> object:
         self._next()
         while True:
             try:
                 element, self._at = _DECODER.raw_decode(self._ahead, self._at)
+            except RecursionError:
+                raise _too_deep(f"{self._name}:{self._number}") from None
             except json.JSONDecodeError as error:
                 is_cut = error.msg.startswith("Unterminated") or error.pos > len(self._ahead) - 10
                 if is_cut and len(self._ahead) - self._at > self._most:

@@ -28,7 +28,10 @@ BAD: list[tuple[list[str], str]] = [
         "few.txt is larger than task.maximum_do",
     ),
     (["run", "{tmp}/few.toml", "--set", "task.maximum_vocabulary=5"], "has 9 different characters, more than"),
-    (["run", "{tmp}/few.toml", "--set", 'task.documents="csv"'], "few.txt has no column 'text', only some words"),
+    (
+        ["run", "{tmp}/few.toml", "--set", 'task.documents="csv"'],
+        "few.txt has no column 'text', only 'some words'",
+    ),
     (["run", "counting", "--data-parallel", "2:1"], "takes a number of workers or a range, as 4 or 2:8"),
     (["run", "counting", "--data-parallel", "2", "--runner", "local"], "leave --runner local out"),
     (["run", "counting", "--gpus-per-worker", "0.7"], "a share 1/k, as 0.5 or 0.25"),

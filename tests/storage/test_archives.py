@@ -194,6 +194,47 @@ def test_two_zips_in_one_file_are_refused(tmp_path: Path) -> None:
     assert texts(settings(file)) == ["and more\n"]
 
 
+def test_a_zip_that_goes_on_after_its_end_is_refused(tmp_path: Path) -> None:
+    """As one to which a line was appended; zeros are padding, as in other archives."""
+    buffer, file = io.BytesIO(zip_of({"a.txt": "a\n"})), tmp_path / "src.zip"
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = b"a comment"
+    commented = buffer.getvalue()
+    for whole in (zip_of({"a.txt": "a\n"}), commented):
+        for padding in (b"", bytes(16)):
+            file.write_bytes(whole + padding)
+            assert texts(settings(file)) == ["a\n"]
+        for rest, told in (
+            (b"trailing garbage", "for 16 bytes"),
+            (b"\0\n", "for 2 bytes"),
+            (b"P" * 999, "for 999"),
+        ):
+            file.write_bytes(whole + rest)
+            with pytest.raises(StorageError, match=rf"src\.zip goes on after its end, {told}"):
+                documents(settings(file))
+    (tmp_path / "outer.zip").write_bytes(zip_of({"src.zip": commented + b"x"}))
+    with pytest.raises(StorageError, match=r"outer\.zip/src\.zip goes on after its end"):
+        documents(settings(tmp_path / "outer.zip"))
+    file.write_bytes(commented[:-1])
+    with pytest.raises(StorageError, match="its comment is cut short"):
+        documents(settings(file))
+    (tmp_path / "src.tar").write_bytes(tar_of(FILES) + b"x")
+    with pytest.raises(StorageError, match=r"cannot read .*src\.tar"):
+        documents(settings(tmp_path / "src.tar"))
+
+
+def test_an_encrypted_member_is_told_by_its_name(tmp_path: Path) -> None:
+    locked = bytearray(zip_of({"a.txt": "a\n"}))
+    locked[6] |= 1
+    locked[locked.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "src.zip").write_bytes(locked)
+    with pytest.raises(
+        StorageError, match=r"^src\.zip/a\.txt is encrypted: unpack it with its password, or exclude"
+    ):
+        documents(settings(tmp_path / "src.zip"))
+    assert texts(settings(tmp_path / "src.zip", exclude=["a.*"])) == []
+
+
 def test_a_flipped_bit_in_a_zip_is_refused(tmp_path: Path) -> None:
     whole, file = zip_of(dict(FILES)), tmp_path / "src.zip"
     for place in range(len(whole)):

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def rows(path: Path, data: str, **others: object) -> list[str]:
 
 REFUSED = [
     ("t.csv", "id,text\n1,hello, world, and all\n2,short\n", "t.csv:2 has 4 fields and the header 2"),
-    ("t.csv", "id,text\n1,a\n2\n3,c\n", "t.csv:3 has 1 fields and the header 2"),
+    ("t.csv", "id,text\n1,a\n2\n3,c\n", "t.csv:3 has 1 field and the header 2"),
     ("t.csv", "text,id\n1,a,\n", "t.csv:2 has 3 fields and the header 2"),
     ("t.csv", 'id,text\n1,fine\n2,"5 stars\n3,three\n4,four\n', "t.csv:3 cannot be read as CSV from there on"),
     ("t.csv", 'id,text\n1,"5 stars\n2,"two"\n', "t.csv:2 cannot be read as CSV from there on"),
@@ -41,9 +42,17 @@ REFUSED = [
     ("t.csv", 'id,text\n1,"a\\"\n', "t.csv:2 has a backslash before a delimiter, a quote"),
     ("t.csv", "text\nhello\\\nworld\n", "t.csv:2 has a backslash before a delimiter, a quote or a line end"),
     ("t.csv", "text\nlast\\", "t.csv:2 has a backslash"),
-    ("t.csv", "id;text\n1;a\n", "t.csv has no column 'text', only id;text: set task.column or task.delimiter"),
+    ("t.csv", "id;text\n1;a\n", "t.csv has no column 'text', only 'id;text': set task.column or task.delimiter"),
     ("t.csv", "text,text\na,b\n", "t.csv has several columns 'text'"),
-    ("t.csv", "", "t.csv has no column 'text', only none"),
+    ("t.csv", "", "t.csv is empty, without even a header: exclude it"),
+    ("t.csv", "\r\n\n", "t.csv is empty, without even a header"),
+    ("t.csv", "id, text\n1,a\n", "t.csv has no column 'text', only 'id', ' text': set task.column or task.del"),
+    (
+        "t.csv",
+        "sep=;\nid;text\n1;a\n",
+        "t.csv begins with 'sep=;', a note for Excel and no header: remove that line, and set",
+    ),
+    ("t.csv", "sep=,\nid,text\n1,a\n", "t.csv begins with 'sep=', a note for Excel"),
     (
         "t.tsv",
         'id\ttext\n1\tfine\n2\t"5 stars, they say\n3\tthree\n',
@@ -124,6 +133,11 @@ def test_what_the_csv_module_writes_is_read_back(
         {"delimiter": "||"},
         {"quote": "\n"},
         {"quote": ",", "delimiter": ","},
+        {"quote": ","},
+        {"quote": "\t"},
+        {"delimiter": '"'},
+        {"escape": '"'},
+        {"escape": ","},
         {"encoding": "hex"},
     ],
 )
@@ -165,15 +179,14 @@ JSON_REFUSED = [
     ('[{"text": "a"}', "t.json:1 is not JSON: a comma or the end of the list is missing"),
     ('[{"text": "a"} {"text": "b"}]', "t.json:1 is not JSON: a comma or the end"),
     ('[{"text": "a"},]', "t.json:2 is not JSON"),
-    ('[{"text": "a"}] []', "t.json goes on after the end of its list of 1 records"),
+    ('[{"text": "a"}] []', "t.json goes on after the end of its list of 1 record"),
     ('[{"text": "a"}, {"text": tru}]', "t.json:2 is not JSON"),
     (
         '{"text": "a"}\n{"text": "b"}\n',
         't.json is no list of JSON records: is each line a record? set task.documents = "',
     ),
     ("", "t.json is no list of JSON records"),
-    ('["a"]', "t.json:1 has no text under 'text'"),
-    ('[{"text": null, "of": {"it": 1}}]', "t.json:1 has no text under 'text', only text, of.it: set task.column"),
+    ('[{"text": "a"}, {"text": "b"}] []', "t.json goes on after the end of its list of 2 records"),
     (f'[{{"text": "{"x" * 300}"}}]', "t.json:1 is larger than task.maximum_document = 99 bytes"),
 ]
 
@@ -187,6 +200,52 @@ def test_what_is_no_whole_list_of_records_is_refused(
     with pytest.raises(UsageError) as error:
         documents(settings(tmp_path / "t.json", documents="json", maximum_document=99))
     assert told in str(error.value)
+
+
+RECORD_REFUSED = [
+    ('"a"', "text", """:1 is text, not a record: what is read has the form {"text": "…"}"""),
+    ("null", "text", ":1 is null, not a record"),
+    (
+        '{"body": "b", "of": {" it": 1}}',
+        "text",
+        ":1 has no text under 'text', only 'body', 'of. it': set task.column",
+    ),
+    ("{}", "text", ":1 has no text under 'text', only no keys"),
+    ('{"tweet": null}', "tweet.text", ":1 has no text under 'tweet.text', only 'tweet'"),
+    ('{"text": 12}', "text", ":1 has a number under 'text', not text: set task.column"),
+    ('{"text": false}', "text", ":1 has true or false under 'text', not text"),
+    ('{"text": ["a"]}', "text", ":1 has a list under 'text'"),
+    ('{"text": {"of": "a"}}', "text", ":1 has a record under 'text'"),
+    ('{"text": "abc", "text": "def"}', "text", ":1 has the key 'text' twice: remove one"),
+    ('{"tweet": {"text": "a"}, "tweet": {}}', "tweet.text", ":1 has the key 'tweet' twice"),
+    ('{"tweet": {"text": "a", "text": "a"}}', "tweet.text", ":1 has the key 'text' twice"),
+    (f'{{"text": {"[" * 9999}{"]" * 9999}}}', "text", ":1 holds lists or records within one another, too deep"),
+]
+
+
+@pytest.mark.parametrize(("data", "column", "told"), RECORD_REFUSED)
+@pytest.mark.parametrize("kind", ["json", "jsonl"])
+def test_a_record_without_a_text_is_told_what_it_has(
+    tmp_path: Path, data: str, column: str, told: str, kind: str
+) -> None:
+    (tmp_path / "t").write_text(f"[{data}]" if kind == "json" else data)
+    with pytest.raises(UsageError, match=f"^{re.escape('t' + told)}"):
+        documents(settings(tmp_path / "t", documents=kind, column=column))
+
+
+def test_what_is_beside_the_text_of_a_record_does_not_matter(tmp_path: Path) -> None:
+    """A long number, which Python refuses to read, another key that stands twice, a text that is null."""
+    records = [f'{{"n": {"9" * 5000}, "text": "a"}}', '{"n": 1, "text": "b", "n": -2}', '{"text": null}']
+    (tmp_path / "t.jsonl").write_text("\n".join(records))
+    (tmp_path / "t.json").write_text(f"[{','.join(records)}]")
+    for kind in ("json", "jsonl"):
+        assert texts(settings(tmp_path / f"t.{kind}", documents=kind)) == ["a\n", "b\n", "\n"]
+
+
+def test_a_list_within_a_list_is_not_told_to_be_read_as_a_list(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('[["ab"], {"text": "cd"}]')
+    with pytest.raises(UsageError, match=r't\.json:1 is a list, not a record: what is read has the form {"text"'):
+        documents(settings(tmp_path / "t.json", documents="json"))
 
 
 def test_a_list_that_is_read_by_lines_is_told_what_it_is(tmp_path: Path) -> None:

@@ -100,9 +100,9 @@ def test_rows_of_json_and_csv_give_their_column(files: Path) -> None:
     assert texts(settings(files / "rows.jsonl", documents="jsonl", column="tweet")) == expected
     assert texts(settings(files / "rows.csv", documents="csv", column="tweet")) == expected
     assert texts(settings(files / "rows.tsv", documents="csv", column="tweet")) == ["a, b\n"]
-    with pytest.raises(UsageError, match=r"rows\.csv has no column 'text', only id, tweet: set task\.column"):
+    with pytest.raises(UsageError, match=r"rows\.csv has no column 'text', only 'id', 'tweet': set task\.column"):
         documents(settings(files / "rows.csv", documents="csv"))
-    with pytest.raises(UsageError, match=r"rows\.jsonl:1 has no text under 'id', only id, tweet"):
+    with pytest.raises(UsageError, match=r"rows\.jsonl:1 has a number under 'id', not text"):
         documents(settings(files / "rows.jsonl", documents="jsonl", column="id"))
     with pytest.raises(UsageError, match=r"rows\.csv:1 is not JSON"):
         documents(settings(files / "rows.csv", documents="jsonl"))
