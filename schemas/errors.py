@@ -61,6 +61,7 @@ def unknown(kind: str, word: Any, known: Iterable[Any], short: Iterable[str] = (
     `short` are other names that would do, not listed but told when one of them is the nearest.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(word, [*short, *names], n=1, cutoff=0.5) if isinstance(word, str) else []
+    words = [*short, *(name for name in names if isinstance(name, str))]
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5) if isinstance(word, str) else []
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UsageError(f"unknown {kind} {word!r}: {hint}known: {', '.join(map(str, names)) or 'none'}")

@@ -214,6 +214,7 @@ def _checkpoint(text: str) -> int | str:
 
 
 _checkpoint.__name__ = "checkpoint"  # as argparse calls what int() refuses
+AT = "after this many updates, or `last`"
 
 
 def _amount(what: str) -> Callable[[str], float]:
@@ -286,7 +287,7 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     top.add_argument(
         "--measure", choices=("pearson", "spearman", "auc"), default="pearson", help="what to rank by (pearson)"
     )
-    top.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (each model's last)")
+    top.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=f"{AT} (each model's last)")
     top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
 
@@ -297,7 +298,7 @@ def _add_show(commands: "argparse._SubParsersAction[Parser]", common: Parser) ->
     show.add_argument("model", metavar="MODEL", help="e.g. lstm-1x10-seed0")
     show.add_argument("neuron", metavar="L0/N7", help="layer and neuron")
     show.add_argument("--signal", metavar="S", help="one of the eight signals (cell_state, or hidden_state)")
-    show.add_argument("--checkpoint", type=int, metavar="N", help="after this many updates (the last dumped)")
+    show.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=f"{AT} (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
     show.add_argument("--limit", type=_whole(1), default=8, metavar="N", help="how many different texts (8)")
     show.add_argument(
@@ -320,7 +321,7 @@ def _add_write(commands: "argparse._SubParsersAction[Parser]", common: Parser) -
     )
     write.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     write.add_argument("--model", metavar="M", help="e.g. lstm-1x10-seed0 (the first)")
-    write.add_argument("--checkpoint", type=int, metavar="C", help="after this many updates (the last)")
+    write.add_argument("--checkpoint", type=_checkpoint, metavar="C", help=f"{AT} (the last)")
     write.add_argument("--prompt", default="", metavar="TEXT", help="what the model reads first (a newline)")
     write.add_argument("--length", type=_whole(1), default=200, metavar="N", help="characters to write (200)")
     write.add_argument(
@@ -352,7 +353,5 @@ def _add_audit(commands: "argparse._SubParsersAction[Parser]", common: Parser) -
     )
     audit.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     audit.add_argument("--model", metavar="M", help="e.g. lstm-1x10-seed0 (all)")
-    audit.add_argument(
-        "--checkpoint", type=int, metavar="C", help="after this many updates (all that were dumped)"
-    )
+    audit.add_argument("--checkpoint", type=_checkpoint, metavar="C", help=f"{AT} (all that were dumped)")
     audit.add_argument("--json", action="store_true", help="as JSON")

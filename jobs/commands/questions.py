@@ -88,7 +88,8 @@ def show(options: argparse.Namespace) -> None:
         print_json(table)
         return
     assert signal  # of a model that is there
-    place = {"model": options.model, "layer": layer, "neuron": neuron, "checkpoint": options.checkpoint}
+    at = None if options.checkpoint == "last" else options.checkpoint
+    place = {"model": options.model, "layer": layer, "neuron": neuron, "checkpoint": at}
     checkpoint, scale = neuron_scale(lake, run, place, signal)
 
     title = f"{options.model} {options.neuron} {signal}, checkpoint {checkpoint}"

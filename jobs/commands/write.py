@@ -53,7 +53,7 @@ def _written(lake: Lake, run: str, options: argparse.Namespace) -> pa.Table:
 
     model = _one("model", options.model, [spec.name for spec in begun.models], begun.models[0].name)
     kept = list(experiment.kept_checkpoints)
-    checkpoint = _one("checkpoint", options.checkpoint, kept, kept[-1])
+    checkpoint = _one("checkpoint", None if options.checkpoint == "last" else options.checkpoint, kept, kept[-1])
 
     torch.set_num_threads(1)
     network, vocabulary = read_model(begun, model, checkpoint)

@@ -168,7 +168,7 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
     begun: dict[str, list[tuple[str, str]]] = defaultdict(list)
     manifests: dict[str, list[Manifest]] = defaultdict(list)
 
-    for path in versions:
+    for path in sorted(versions, key=lambda path: _name(path) != RUN):  # of a copied folder that one tells most
         parts, run = path.split("/"), _run(path)
         if _name(path) == RUN:
             runs[run] = unseal_at(RunRecord, folder, path, documents[path])

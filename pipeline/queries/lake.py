@@ -34,7 +34,12 @@ class Lake:
     """A connection to one lake, or to one run of it. Only SELECT, and only below the lake's root."""
 
     def __init__(
-        self, folder: Folder, catalog: Catalog, cache: Cache | None = None, scope: str | None = None
+        self,
+        folder: Folder,
+        catalog: Catalog,
+        cache: Cache | None = None,
+        scope: str | None = None,
+        checkpoint: Checkpoint = None,
     ) -> None:
         """Make the views; see `pipeline.open`, and `run` for a run by itself.
 
@@ -43,7 +48,9 @@ class Lake:
             catalog: what its tables hold.
             cache: where small shards of a remote lake are kept.
             scope: the id of the run that it is about, None for all.
+            checkpoint: of the run that it is about, None for all.
         """
+        self._checkpoint = checkpoint
         self.folder, self.catalog, self._cache, self._scope = folder, catalog, cache, scope
         self._connection = duckdb.connect(":memory:", config=CONFIGURATION)
         self._views = Views(self._connection, folder, catalog, cache)
@@ -60,7 +67,8 @@ class Lake:
         Raises UsageError for an unknown run or checkpoint.
         """
         found = self.find_run(run)
-        return Lake(self.folder, part_of(self.catalog, found, checkpoint), self._cache, found)
+        at = self._checkpoint if checkpoint is None else checkpoint
+        return Lake(self.folder, part_of(self.catalog, found, checkpoint), self._cache, found, at)
 
     def find_run(self, name: str | None) -> str:
         """The id of the run of an id, the only one of an experiment, or the only one whose id begins so.
@@ -70,14 +78,20 @@ class Lake:
         return find_run(self.catalog, name)
 
     def __repr__(self) -> str:
-        """Its root, and how many runs it has."""
-        return f"<Lake {self.catalog.root}: {_counted(self.catalog)}>"
+        """Its root, and how many runs it has, or which run it is, at which checkpoint."""
+        return f"<Lake {self._title()}>"
 
     def _repr_html_(self) -> str:
         """Its runs, for a notebook."""
         rows = [{"run": run, "status": status} for run, status in sorted(self.catalog.status.items())]
         table = pa.Table.from_pylist(rows[:_SHOWN], pa.schema([("run", pa.string()), ("status", pa.string())]))
-        return html_rows(table, f"{self.catalog.root}: {_counted(self.catalog)}")
+        return html_rows(table, self._title())
+
+    def _title(self) -> str:
+        if not self._scope:
+            return f"{self.catalog.root}: {_counted(self.catalog)}"
+        at = "" if self._checkpoint is None else f", checkpoint {self._checkpoint}"
+        return f"{self.catalog.root}: {self._scope}{at}, {self.catalog.status[self._scope]}"
 
     def sql(self, query: str, parameters: Parameters | None = None) -> Answer:
         """The answer to a query: `.df()`, `.pl()`, `.to_arrow_table()`, `.fetchall()` read it, each anew.
@@ -140,7 +154,7 @@ class Lake:
         self,
         run: str,
         model: str | None = None,
-        checkpoint: int | None = None,
+        checkpoint: Checkpoint = None,
         tell: Callable[[float], None] = lambda _: None,
     ) -> pa.Table:
         """Recheck a run's dumps, down to each gate's own equation from the checkpoint's weights.
@@ -151,7 +165,7 @@ class Lake:
         Args:
             run: the run's id, or the start of it.
             model: one of its models, None for all.
-            checkpoint: one of its dumped checkpoints, None for all.
+            checkpoint: one of its dumped checkpoints, "last" for each model's last one, None for all.
             tell: is given the share of the work that has been done, now and then.
 
         Returns:

@@ -84,10 +84,29 @@ class Names:
         kinds = {parameter.name: parameter.kind for parameter in question.parameters}
         for name in (name for name, kind in kinds.items() if kind == "run"):
             run = find_run(self.catalog, str(values[name] or ""))
+            values = self._at_last(question, kinds, run, values)
             named = [(kinds[other], value) for other, value in values.items() if value is not None]
             _Named(self, run, named).check(question.tables, set(kinds.values()))
             values = {**values, name: run}
         return values
+
+    def _at_last(self, question: Question, kinds: Mapping[str, str], run: str, values: Values) -> Values:
+        """The values, with the number of the last checkpoint for "last"; NULL where each model has its own."""
+        asked = [name for name, kind in kinds.items() if kind == "checkpoint" and values[name] == "last"]
+        if not asked:
+            return values
+        named = {
+            kind: {str(values[name]) for name in kinds if kinds[name] == kind} - {"None"}
+            for kind in ("hypothesis", "model")
+        }
+        last: dict[str, int] = {}
+        for place in (place for table in question.tables if table in TABLES for place in self.places(run, table)):
+            if "checkpoint" in place and all(
+                not one or place.get(kind) in {*one, None} for kind, one in named.items()
+            ):
+                last[place["model"]] = max(last.get(place["model"], 0), int(place["checkpoint"]))
+        numbers = set(last.values())
+        return {**values, **dict.fromkeys(asked, numbers.pop() if len(numbers) == 1 else None)}
 
     def places(self, run: str, table: str) -> list[Place]:
         """The partitions of a run's shards of a table, each once."""

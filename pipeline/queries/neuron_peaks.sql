@@ -5,7 +5,7 @@
 -- parameter neuron neuron: neuron, counting from 0
 -- parameter signal signal = : one of the eight signals; default: cell_state, or hidden_state for a cell without one
 -- parameter checkpoint checkpoint = : number of updates; default: the last dumped
--- parameter limit integer = 20: how many peaks
+-- parameter limit count = 20: how many peaks
 -- tables: activations, steps
 with values_of as (
   select sequence, step, unnest([

@@ -6,7 +6,7 @@
 -- parameter signal signal = : one of the eight signals; default: cell_state, or hidden_state for a cell without one
 -- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- parameter sequence sequence = : where to begin; default: the first sequence dumped
--- parameter limit integer = 8: how many different texts
+-- parameter limit count = 8: how many different texts
 -- tables: activations, steps
 with texts as (
   select sequence, string_agg(char, '' order by step) as text, list(char order by step) as chars

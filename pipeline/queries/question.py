@@ -5,20 +5,57 @@
 -- parameter limit integer = 20: rows to give
 -- tables: scores
 
-A parameter's type is text, integer, number, or what it names, as `run`: then the lake must have it (names.py).
+A parameter's type is text, integer, count (an integer from 1), number, or what it names, as `run`: then the lake
+must have it (names.py).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from schemas.errors import UsageError, unknown
 
 NAMES = {"run": str, "hypothesis": str, "model": str, "signal": str, "measure": str}
 NUMBERS = {"checkpoint": int, "layer": int, "neuron": int, "sequence": int}
-_READERS = {"text": str, "integer": int, "number": float, **NAMES, **NUMBERS}
+_LARGEST = 2**63  # of SQL's BIGINT
+
+
+def read_checkpoint(text: str) -> int | Literal["last"]:
+    """A checkpoint as it is typed: its number, or "last". Raises ValueError for anything else."""
+    return "last" if text == "last" else _integer(text)
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if not -_LARGEST <= number < _LARGEST:
+        raise ValueError(f"{number} is no BIGINT")
+    return number
+
+
+def _count(text: str) -> int:
+    number = _integer(text)
+    if number < 1:
+        raise ValueError(f"{number} is less than 1")
+    return number
+
+
+_INTEGERS = dict.fromkeys(("integer", *NUMBERS), _integer)
+_READERS: dict[str, Callable[[str], object]] = {
+    "text": str,
+    "number": float,
+    "count": _count,
+    **NAMES,
+    **_INTEGERS,
+    "checkpoint": read_checkpoint,
+}
+_WANTED = {
+    "number": "a number",
+    "count": "a whole number from 1 to 2^63 - 1",
+    "checkpoint": "a whole number below 2^63, or last",
+}
 _PARAMETER = re.compile(rf"-- parameter (\w+) ({'|'.join(_READERS)})(?: = ([^:]*))?: (.*)")
 
 
@@ -27,7 +64,7 @@ class Parameter:
     """A value to fill in."""
 
     name: str
-    kind: str  # text, integer, number, or what it names
+    kind: str  # text, integer, count, number, or what it names
     default: str | None  # None: it must be given; "": NULL
     note: str
 
@@ -38,8 +75,8 @@ class Parameter:
         try:
             return _READERS[self.kind](str(value))
         except ValueError:
-            kind = "number" if self.kind == "number" else "whole number"
-            raise UsageError(f"parameter {self.name} is a {kind}, not {value!r}") from None
+            wanted = _WANTED.get(self.kind, "a whole number below 2^63")
+            raise UsageError(f"parameter {self.name} is {wanted}, not {value!r}") from None
 
 
 @dataclass(frozen=True)

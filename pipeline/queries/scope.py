@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from pipeline.queries.catalog import Catalog
+from pipeline.queries.question import read_checkpoint
 from schemas.errors import unknown
 from schemas.manifest import StoredObject
 from schemas.tables import TABLES
@@ -40,6 +41,16 @@ def partition_of(path: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in path.split("/")[1:-1])
 
 
+def _read(checkpoint: int | str, known: set[int]) -> int | Literal["last"]:
+    try:
+        asked = read_checkpoint(str(checkpoint))
+    except ValueError:
+        raise unknown("checkpoint", checkpoint, known, ["last"]) from None
+    if asked != "last" and asked not in known:
+        raise unknown("checkpoint", asked, known)
+    return asked
+
+
 def _kept(objects: Iterable[StoredObject], checkpoint: int | Literal["last"]) -> set[str]:
     """The paths of what belongs to a checkpoint, or to none in particular, as steps and files of weights."""
     kept = set()
@@ -52,9 +63,8 @@ def _kept(objects: Iterable[StoredObject], checkpoint: int | Literal["last"]) ->
             kept.add(stored.path)
 
     known = {number for paths in numbers.values() for number in paths.values()}
-    if checkpoint != "last" and checkpoint not in known:
-        raise unknown("checkpoint", checkpoint, known)
+    asked = _read(checkpoint, known)
     for paths in numbers.values():
-        wanted = max(paths.values()) if checkpoint == "last" else checkpoint
+        wanted = max(paths.values()) if asked == "last" else asked
         kept |= {path for path, number in paths.items() if number == wanted}
     return kept

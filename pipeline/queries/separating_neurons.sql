@@ -2,7 +2,7 @@
 -- parameter run run: the run's id, or the start of it
 -- parameter hypothesis hypothesis: a yes/no hypothesis
 -- parameter checkpoint checkpoint = : number of updates; default: the last dumped
--- parameter limit integer = 20: how many rows
+-- parameter limit count = 20: how many rows
 -- tables: activations, annotations
 with answers as (
   select sequence, step, case value

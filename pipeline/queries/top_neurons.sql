@@ -4,7 +4,7 @@
 -- parameter signal signal = : one of the eight signals; default: all
 -- parameter measure measure = pearson: pearson, spearman or auc
 -- parameter checkpoint checkpoint = : number of updates; default: each model's last
--- parameter limit integer = 20: how many rows
+-- parameter limit count = 20: how many rows
 -- tables: scores
 select model, checkpoint, 'L' || layer || '/N' || neuron as neuron, signal, measure, value, n
 from scores

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel
 
+from pipeline.storage.cures import make_again, put_right
 from pipeline.storage.folder import Folder
 from pipeline.storage.probe import check_writable
 from pipeline.storage.sealed import Document, unseal
@@ -100,13 +101,16 @@ def unseal_at(kind: type[Document], folder: Folder, path: str, data: bytes) -> D
     Raises StorageError that names it, and what to type, when it is damaged or lies where another belongs.
     """
     _, run, *below = path.split("/")
-    again = f"type --replace {below[0]} to make it again" if len(below) > 1 else "run the run's command again"
-    document = unseal(kind, data, folder.address(path), f"{run.removeprefix('run=')}: {again}")
+    name, is_note = run.removeprefix("run="), len(below) == 1
+    try:
+        document = unseal(kind, data)
+    except StorageError:
+        again = "run the run's command again" if is_note else make_again(folder, name, below[0])
+        why = f"is damaged (its digest does not match): {name}: {again}"
+        raise StorageError(f"{folder.address(path)} {why}") from None
     if not _is_at_home(document, run, below):
-        raise StorageError(
-            f"{folder.address(path)} is of another run, unit or piece: remove that file alone, and type the run's "
-            "command again"
-        )
+        cure = put_right(folder, name, is_note=is_note)
+        raise StorageError(f"{folder.address(path)} is of another run, unit or piece: {cure}")
     return document
 
 

@@ -20,15 +20,15 @@ def seal(document: BaseModel) -> bytes:
     return (json.dumps({**says, _DIGEST: _digest(says)}, indent=1) + "\n").encode()
 
 
-def unseal(kind: type[Document], data: bytes, address: str, cure: str) -> Document:
-    """The document of some bytes. Raises StorageError, with its address and the cure, when they are damaged."""
+def unseal(kind: type[Document], data: bytes) -> Document:
+    """The document of some bytes. Raises StorageError when they are damaged."""
     try:
         says = json.loads(data)
         if says.pop(_DIGEST) == _digest(says):
             return kind.model_validate(says)
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
         pass
-    raise StorageError(f"{address} is damaged (its digest does not match): {cure}") from None
+    raise StorageError("its digest does not match") from None
 
 
 def seal_state(data: bytes) -> bytes:

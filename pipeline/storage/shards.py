@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.storage.cures import make_again
 from pipeline.storage.failures import storage_error
 from pipeline.storage.folder import Folder
 from pipeline.storage.frames import packed_file
@@ -182,7 +183,7 @@ def read_verified(folder: Folder, stored: StoredObject) -> bytes:
     for _ in range(2):  # a bit may flip on the way, too
         data = folder.read_if_there(stored.path)
         if data is None:
-            raise StorageError(f"{folder.address(stored.path)} is missing: {_again(stored)}")
+            raise StorageError(f"{folder.address(stored.path)} is missing: {_again(folder, stored)}")
         if sha256(data) == stored.sha256:
             return data
     raise changed(folder, stored)
@@ -191,7 +192,7 @@ def read_verified(folder: Folder, stored: StoredObject) -> bytes:
 def changed(folder: Folder, stored: StoredObject) -> StorageError:
     """The error for an object that is not what its manifest lists."""
     why = "has changed since it was written (its digest does not match)"
-    return StorageError(f"{folder.address(stored.path)} {why}: {_again(stored)}")
+    return StorageError(f"{folder.address(stored.path)} {why}: {_again(folder, stored)}")
 
 
 def check_footers(folder: Folder, shards: Iterable[StoredObject]) -> None:
@@ -206,15 +207,15 @@ def check_footers(folder: Folder, shards: Iterable[StoredObject]) -> None:
         try:
             size, end = read_end(folder.address(stored.path), footer_bytes)
         except (FileNotFoundError, NotADirectoryError):
-            raise StorageError(f"{folder.address(stored.path)} is missing: {_again(stored)}") from None
+            raise StorageError(f"{folder.address(stored.path)} is missing: {_again(folder, stored)}") from None
         except OSError as error:
             raise storage_error(f"cannot read {folder.address(stored.path)}", error) from None
         if size != stored.bytes or footer_digest(end) != stored.footer:
             raise changed(folder, stored)
 
 
-def _again(stored: StoredObject) -> str:
-    return f"type --replace {stage_of(stored.path)} to make it again"
+def _again(folder: Folder, stored: StoredObject) -> str:
+    return make_again(folder, stored.path.split("/")[1].removeprefix("run="), stage_of(stored.path))
 
 
 def read_shards(folder: Folder, shards: Iterable[StoredObject], columns: Sequence[str]) -> pa.Table:

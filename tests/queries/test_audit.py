@@ -311,7 +311,9 @@ def test_a_shard_that_is_gone_or_torn_is_told(tmp_path: Path) -> None:
     assert "cannot be read" in found["ranges"]["note"]
     assert found["probabilities"]["violations"] == 0
     last.unlink()
-    with pytest.raises(StorageError, match=r"part-00001.parquet is missing: type --replace dump"):
+    with pytest.raises(
+        StorageError, match=r"part-00001.parquet is missing: type the command that began it, with --replace dump"
+    ):
         pipeline.open(run.root)
 
 

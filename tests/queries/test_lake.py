@@ -312,7 +312,7 @@ def test_parameters_are_checked(lake: Lake) -> None:
         UsageError, match="unknown parameter of top_neurons 'hypotesis': did you mean 'hypothesis'"
     ):
         lake.ask("top_neurons", run="r", hypotesis="h")
-    with pytest.raises(UsageError, match="parameter limit is a whole number, not 'x'"):
+    with pytest.raises(UsageError, match=r"parameter limit is a whole number from 1 .*, not 'x'"):
         lake.ask("top_neurons", run="r", hypothesis="h", limit="x")
     with pytest.raises(UsageError, match="unknown question 'top_neuron': did you mean 'top_neurons'"):
         lake.ask("top_neuron")

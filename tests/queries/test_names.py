@@ -105,7 +105,7 @@ def test_python_takes_the_start_of_a_runs_id_as_the_command_line_does(
 
 
 def test_empty_because_nothing_is_so_is_an_answer(lake: Lake) -> None:
-    assert len(lake.ask("top_neurons", run="tiny", hypothesis="count_a", limit=0)) == 0
+    assert len(lake.run("tiny", "last").fetch("from documents")) == 0
 
 
 def test_a_signal_left_out_is_the_state_that_the_cell_has(lake: Lake) -> None:

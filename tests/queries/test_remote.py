@@ -268,7 +268,7 @@ def rewrite(folder: Folder, table: str) -> None:
     for path in folder.list("_meta"):
         if not path.endswith("manifest.json"):
             continue
-        manifest = unseal(Manifest, folder.read(path), path, "")
+        manifest = unseal(Manifest, folder.read(path))
         objects = []
         for stored in manifest.objects:
             if stored.table == table:

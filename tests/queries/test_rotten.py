@@ -12,8 +12,14 @@ import pipeline
 from jobs.__main__ import main
 from jobs.run.context import Run
 from pipeline.queries.lake import Lake
+from pipeline.storage.folder import Folder
+from pipeline.storage.manifests import read_run
+from pipeline.storage.sealed import seal
+from schemas.command import Typed
 from schemas.errors import StorageError
+from schemas.manifest import RunRecord
 from schemas.tables import TABLES
+from tests.conftest import tree
 
 
 @pytest.fixture
@@ -81,7 +87,9 @@ def test_a_shard_of_another_length_is_refused(root: Path, damage: Callable[[byte
 def test_a_shard_that_is_gone_is_named(root: Path) -> None:
     path = shards(root, "predictions")[-1]
     path.unlink()
-    with pytest.raises(StorageError, match=f"{path} is missing: type --replace dump"):
+    with pytest.raises(
+        StorageError, match=f"{path} is missing: type the command that began it, with --replace dump"
+    ):
         rows(pipeline.open(str(root)), "predictions")
 
 
@@ -95,20 +103,50 @@ def test_a_damaged_footer_is_an_error_of_storage_on_the_command_line(
     assert "has changed since it was written" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("place", ["unit", "run"])
-def test_a_manifest_in_the_place_of_another_is_refused(root: Path, place: str) -> None:
+def test_a_manifest_in_the_place_of_another_is_refused(root: Path) -> None:
     unit = min(root.glob("_meta/run=*/dump/*/*/manifest.json"))
-    if place == "unit":
-        other = unit.parent.with_name("checkpoint=77") / "manifest.json"
-    else:
-        run = next(root.glob("_meta/run=*"))
-        copytree(run, run.with_name("run=another-00000000"))
-        other = run.with_name("run=another-00000000") / "run.json"
-    other.parent.mkdir(exist_ok=True)
-    if place == "unit":
-        other.write_bytes(unit.read_bytes())
+    other = unit.parent.with_name("checkpoint=77") / "manifest.json"
+    other.parent.mkdir()
+    other.write_bytes(unit.read_bytes())
     with pytest.raises(StorageError, match=r"is of another run, unit or piece: remove that file alone"):
         pipeline.open(str(root))
+
+
+def test_a_copy_of_a_runs_folder_goes_by_one_command(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """But a run.json that lies over another's, whose rows are there, does not take them along."""
+    run = next(root.glob("_meta/run=*"))
+    before = tree(root)
+    copytree(run, run.with_name("run=another-00000000"))
+    with pytest.raises(StorageError, match=r"another-00000000/run.json is of another run") as refused:
+        pipeline.open(str(root))
+    typed = str(refused.value).split("`")[1]
+    assert typed == f"unrolled runs rm another-00000000 --yes --root {root}"
+    assert main(typed.split()[1:]) == 0
+    capsys.readouterr()
+    assert tree(root) == before
+
+    note = run / "run.json"
+    other = RunRecord(run="other-1", experiment={}, inputs=None)
+    note.write_bytes(seal(other))
+    with pytest.raises(StorageError, match=r"run.json is of another run, .* remove that file alone"):
+        pipeline.open(str(root))
+
+
+@pytest.mark.parametrize("damage", ["manifest", "shard", "length"])
+def test_what_is_damaged_is_told_with_a_whole_command(root: Path, damage: str) -> None:
+    note = next(root.glob("_meta/run=*/run.json"))
+    run = note.parent.name.removeprefix("run=")
+    record = read_run(Folder(str(root)), run)
+    note.write_bytes(seal(record.model_copy(update={"typed": Typed(words=("my file.toml",), folder="/a b")})))
+    if damage == "manifest":
+        min(root.glob("_meta/run=*/dump/*/*/manifest.json")).write_bytes(b"{}")
+    else:
+        path = shards(root, "predictions")[0]
+        path.write_bytes(path.read_bytes()[:-1] if damage == "length" else bytes(path.stat().st_size))
+    with pytest.raises(StorageError) as refused:
+        rows(pipeline.open(str(root)), "predictions")
+    typed = f"type `cd '/a b' && unrolled run 'my file.toml' --root {root} --replace dump` to make it again"
+    assert str(refused.value).endswith(typed)
 
 
 def test_what_an_answer_lacks_is_said_on_stderr_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,7 +102,7 @@ def test_a_damaged_document_is_named_with_its_cure(folder: Folder) -> None:
         read_plan(folder, RUN, "dump", "whole")
     assert str(damaged.value) == (
         f"{folder.address(whole)} is damaged (its digest does not match): "
-        f"{RUN}: type --replace dump to make it again"
+        f"{RUN}: type the command that began it, with --replace dump to make it again"
     )
     with pytest.raises(StorageError) as damaged:
         read_run(folder, RUN)
@@ -134,7 +134,8 @@ def test_a_journal_tells_a_stages_units_apart(folder: Folder) -> None:
 def test_a_journal_names_the_damaged_document(folder: Folder) -> None:
     folder.create(record_path(RUN, "dump", UNIT, 4), b"{}")
     with pytest.raises(
-        StorageError, match=rf"records/00004\.json is damaged .*{RUN}: type --replace dump to make"
+        StorageError,
+        match=rf"records/00004\.json is damaged .*{RUN}: type the command that began it, with --replace dump",
     ):
         Journal(folder, RUN, "dump").records(UNIT)
 
@@ -161,7 +162,6 @@ def of_dump(path: str) -> StoredObject:
         ("score/whole/manifest.json", manifest("whole")),
         ("dump/whole/plan.json", plan("whole", "score")),
         ("dump/whole/records/00004.json", record(3)),
-        ("run.json", RunRecord(run="tiny-other", experiment={}, inputs=None)),
         *(
             ("dump/whole/manifest.json", manifest("whole").model_copy(update={"objects": (of_dump(path),)}))
             for path in ("activations/run=other/1", "scores/run=tiny-12345678/1", "activations/1")

@@ -127,7 +127,7 @@ def test_changed_bytes_stop_with_their_name(folder: Folder, tmp_path: Path) -> N
         read_verified(folder, stored)
     assert str(changed.value) == (
         f"{path} has changed since it was written (its digest does not match): "
-        "type --replace dump to make it again"
+        "type the command that began it, with --replace dump to make it again"
     )
     path.write_bytes(data[:50])
     with pytest.raises(StorageError, match=r"part-00000\.parquet is not a whole Parquet file"):
@@ -139,7 +139,10 @@ def test_a_shard_that_is_gone_is_missed_by_name(folder: Folder) -> None:
     folder.remove(stored.path)
     with pytest.raises(StorageError) as gone:
         read_verified(folder, stored)
-    assert str(gone.value) == (f"{folder.address(stored.path)} is missing: type --replace dump to make it again")
+    assert str(gone.value) == (
+        f"{folder.address(stored.path)} is missing: "
+        "type the command that began it, with --replace dump to make it again"
+    )
 
 
 @pytest.mark.parametrize("arrived", [[b"wrong", b"right"], [b"wrong", b"wrong", b"right"]])

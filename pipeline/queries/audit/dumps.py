@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.queries.catalog import Catalog
+from pipeline.queries.scope import Checkpoint
 from pipeline.storage.folder import Folder
 from pipeline.storage.shards import count_rows
 from schemas.errors import StorageError, UsageError, unknown
@@ -43,8 +44,8 @@ class Dump:
         return tuple(s for s in CELL_SIGNALS[cell] if not self.asked or s in self.asked)
 
 
-def find_dumps(catalog: Catalog, run: str, model: str | None = None, checkpoint: int | None = None) -> list[Dump]:
-    """A run's published dumps, of one model or checkpoint where they are named.
+def find_dumps(catalog: Catalog, run: str, model: str | None = None, checkpoint: Checkpoint = None) -> list[Dump]:
+    """A run's published dumps, of one model or checkpoint where they are named, or of each model's last.
 
     Raises UsageError for a run, model or checkpoint that has none.
     """
@@ -53,7 +54,13 @@ def find_dumps(catalog: Catalog, run: str, model: str | None = None, checkpoint:
     dumps.sort(key=lambda dump: (dump.model, dump.checkpoint))
     if model is not None and model not in {dump.model for dump in dumps}:
         raise unknown("model", model, {dump.model for dump in dumps})
-    chosen = [d for d in dumps if model in (None, d.model) and checkpoint in (None, d.checkpoint)]
+    last = {dump.model: dump.checkpoint for dump in dumps}
+    chosen = [
+        dump
+        for dump in dumps
+        if model in (None, dump.model)
+        and (last[dump.model] if checkpoint == "last" else checkpoint) in (None, dump.checkpoint)
+    ]
     if not chosen:
         known = sorted({dump.checkpoint for dump in dumps if model in (None, dump.model)})
         raise UsageError(f"checkpoint {checkpoint} was not dumped; known: {', '.join(map(str, known))}")
