@@ -70,7 +70,8 @@ Definitions are tried out before anything is trained. The text of the file trave
 not need it, and is kept beside the annotations, in the table `definitions`: what they were made with,
 whichever file or `--set` it came from. If you change a definition, run the experiment again with
 `--replace annotate`: only what has changed is annotated and scored again. A function depends on what it names
-in its file, and on statements there that do more than define something.'''
+in its file, and on statements there that do more than define something. A module that lies beside the file
+is refused: put into the file what it needs. Changes of data that it reads from elsewhere are not noticed.'''
 
 
 LANGUAGES = """

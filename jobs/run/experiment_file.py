@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pipeline.annotation.dependence import modules_of
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
 from schemas.parse import parse_experiment
@@ -94,6 +95,18 @@ def _read_definitions(document: dict[str, Any], folder: str) -> None:
                 definition["source"] = path.read_text("utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise UsageError(f"score.define: cannot read {path}: {error}") from None
+            _check_imports(path, definition["source"])
+
+
+def _check_imports(path: Path, source: str) -> None:
+    """Raise UsageError where a hypothesis needs another file: no worker has it, and no change of it is noticed."""
+    for folder in dict.fromkeys((path.parent, Path.cwd())):
+        for module in sorted(modules_of(source)):
+            if (folder / f"{module}.py").exists() or any((folder / module).glob("*.py")):
+                raise UsageError(
+                    f"score.define: {path} imports {module}, which lies in {folder}: only {path.name} travels "
+                    "with the run, and only its changes are noticed; put into it what it needs"
+                )
 
 
 def _anchored(path: str, folder: str) -> str:

@@ -11,6 +11,7 @@ In doubt a statement counts: too much costs another pass over the text, too litt
 
 import ast
 import symtable
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -66,6 +67,24 @@ def source_of(function: str, source: str) -> str:
     statements = [_read(node, lines) for node in nodes]
     kept = _kept(function, statements)
     return "\n".join(statement.text for index, statement in enumerate(statements) if index in kept)
+
+
+def modules_of(source: str) -> set[str]:
+    """The modules outside Python's own library that a file imports, wherever in it; none when it is no Python.
+
+    Of `lib.words` it is `lib`, of `.words` it is `words`.
+    """
+    try:
+        nodes = [part for node in ast.parse(source).body if not _is_main(node) for part in ast.walk(node)]
+    except (SyntaxError, ValueError):
+        return set()
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            names |= {node.module} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            names |= {str(part.value) for part in node.args[:1] if isinstance(part, ast.Constant)}
+    return {name.strip(".").partition(".")[0] for name in names} - sys.stdlib_module_names
 
 
 def _kept(function: str, statements: list[_Statement]) -> set[int]:

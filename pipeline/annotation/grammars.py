@@ -15,8 +15,8 @@ _FLAT = rf"""
     | (?P<{BLOCK_COMMENT}> /\* .*? (?: \*/|\Z ) )
 """
 _NESTED = r"(?P<nested> /\* )"
-_DOUBLE = r'"(?: \\(?: \r\n|. )|[^"\\\n] )*+"?'
-_SINGLE = r"'(?: \\(?: \r\n|. )|[^'\\\n] )*+'?"
+_DOUBLE = r'"(?: \\(?: \r\n|.|\Z )|[^"\\\n] )*+"?'
+_SINGLE = r"'(?: \\(?: \r\n|.|\Z )|[^'\\\n] )*+'?"
 _NAME = r"`[^`\n]*+`"  # of a variable or function, in backticks
 _NEVER = r"(?!)"
 
@@ -48,25 +48,31 @@ _C_WORDS = r"""
     | ^[ \t]*+\#[ \t]*+(?: include(?:_next)?|import )[ \t]*+<[^>\n]*+>
     | ^[ \t]*+\#[ \t]*+(?: error|warning )\b(?: (?!//|/\*)[^\n] )*+
 """
-_C_LINE = rf"(?P<{LINE_COMMENT}> //(?: \\\r?\n|[^\n] )*+ )"
+# Their lines are joined before anything is read: / \ newline / is //.
+_JOINED = r"(?: \\\r?\n )*+"
+_C_LINE = rf"(?P<{LINE_COMMENT}> /{_JOINED}/(?: \\\r?\n|[^\n] )*+ )"
+_C_BLOCK = rf"""
+    (?P<{DOC_COMMENT}> /\*\*(?!/) .*? (?: \*{_JOINED}/|\Z ) )
+    | (?P<{BLOCK_COMMENT}> /{_JOINED}\* .*? (?: \*{_JOINED}/|\Z ) )
+"""
 _C_PREFIX = r"(?: (?<!\w)(?: u8|[uUL] ) )?"
 _C_STRING = rf"{_C_PREFIX}(?: {_DOUBLE} | {_SINGLE} )"
 _RAW_STRING = r"""
     (?<!\w)(?: u8|[uUL] )?R"(?P<delimiter> [^()\\\s"]{0,16} )\( .*? (?: \)(?P=delimiter)" | \Z )
 """
 
-_C = grammar(_tokens(_C_WORDS, _C_LINE, _FLAT, string=_C_STRING))
-_CPP = grammar(_tokens(_C_WORDS, _C_LINE, _FLAT, string=f"{_RAW_STRING} | {_C_STRING}"))
+_C = grammar(_tokens(_C_WORDS, _C_LINE, _C_BLOCK, string=_C_STRING))
+_CPP = grammar(_tokens(_C_WORDS, _C_LINE, _C_BLOCK, string=f"{_RAW_STRING} | {_C_STRING}"))
 
 _GO = grammar(_tokens(_LINE, _FLAT, string=f"{_DOUBLE} | {_SINGLE} | `[^`]*+`?"))
 
-_TEXT_BLOCK = r'"""(?: \\.|[^\\] )*? (?: """|\Z )'
+_TEXT_BLOCK = r'"""(?: \\(?: .|\Z )|[^\\] )*? (?: """|\Z )'
 _JAVA = grammar(_tokens(_LINE, _FLAT, string=f"{_TEXT_BLOCK} | {_DOUBLE} | {_SINGLE}"))
 
 # A lifetime, 'a, is no character.
 _RUST_STRING = r"""
     (?<!\w)[bc]?r(?P<hashes> \#*+ )" .*? (?: "(?P=hashes) | \Z )
-    | (?: (?<!\w)[bc] )?"(?: \\.|[^"\\] )*+"?
+    | (?: (?<!\w)[bc] )?"(?: \\(?: .|\Z )|[^"\\] )*+"?
     | (?: (?<!\w)b )?'(?: \\[^\n][^'\n]{0,10} | [^\\'\n] )'
 """
 _RUST = grammar(_tokens(_LINE, _NESTED, string=_RUST_STRING))
@@ -114,9 +120,12 @@ _CSHARP_WORDS = r"""
     ^[ \t]*+\#[ \t]*+(?: region|endregion|error|warning )\b[^\n]*+
     | ^[ \t]*+\#[ \t]*+(?: pragma|line|nullable )\b(?: (?!//)[^\n] )*+
 """
+_CSHARP_LINE = rf"(?P<{LINE_COMMENT}> //[^\n\x85\u2028\u2029]*+ )"  # all of these end a line there
 _CSHARP_OPEN = r'(?P<open> \$@" | @\$" | \$*+"{3,}+(?: [ \t\r]*+\n )? | \$" )'
 _CSHARP_STRING = f'@"(?: ""|[^"] )*+"? | {_DOUBLE} | {_SINGLE}'
-_CSHARP = grammar(_tokens(_CSHARP_WORDS, _LINE, _FLAT, _CSHARP_OPEN, string=_CSHARP_STRING), _csharp_literal)
+_CSHARP = grammar(
+    _tokens(_CSHARP_WORDS, _CSHARP_LINE, _FLAT, _CSHARP_OPEN, string=_CSHARP_STRING), _csharp_literal
+)
 
 
 def _swift_literal(opening: str) -> Literal:
@@ -147,7 +156,7 @@ _PYTHON_LINE = rf"(?P<{LINE_COMMENT}> \#[^\n]*+ )"
 _PYTHON_OPEN = r"""(?P<open> (?<!\w)(?: [fFtT][rR]?|[rR][fFtT] )(?: \"\"\"|'''|"|' ) )"""
 _PYTHON_STRING = rf"""
     (?: (?<!\w)[rRbBuU]{{1,2}} )?(?:
-        (?P<quotes> \"\"\"|''' )(?: \\.|[^\\] )*? (?: (?P=quotes)|\Z ) | {_DOUBLE} | {_SINGLE}
+        (?P<quotes> \"\"\"|''' )(?: \\(?: .|\Z )|[^\\] )*? (?: (?P=quotes)|\Z ) | {_DOUBLE} | {_SINGLE}
     )
 """
 _PYTHON = grammar(_tokens(_PYTHON_LINE, _PYTHON_OPEN, string=_PYTHON_STRING), _python_literal)

@@ -10,21 +10,25 @@ from pipeline.annotation.grammar import BLOCK_COMMENT, DOC_COMMENT, LINE_COMMENT
 MARKUP_TEXT = "markup_text"  # what stands between tags
 
 _FLAGS = re.VERBOSE | re.DOTALL
+_LINE_ENDS = r"\n\u2028\u2029"  # of comments and regular expressions; a string may hold the last two
 _CODE = re.compile(
     rf"""
-    (?P<{LINE_COMMENT}> //[^\n]*+ | \A\#![^\n]*+ )
+    (?P<{LINE_COMMENT}> (?: //|\A\#! )[^{_LINE_ENDS}]*+ )
     | (?P<{DOC_COMMENT}> /\*\*(?!/) .*? (?: \*/|\Z ) )
     | (?P<{BLOCK_COMMENT}> /\* .*? (?: \*/|\Z ) )
-    | (?P<{STRING}> "(?: \\(?: \r\n|. )|[^"\\\n] )*+"? | '(?: \\(?: \r\n|. )|[^'\\\n] )*+'? )
+    | (?P<{STRING}> "(?: \\(?: \r\n|.|\Z )|[^"\\\n] )*+"? | '(?: \\(?: \r\n|.|\Z )|[^'\\\n] )*+'? )
     | (?P<mark> [`/<(){{}}\[\]] )
     """,
     _FLAGS,
 )
-_REGULAR = re.compile(r"/(?: \\[^\n] | \[(?: \\[^\n]|[^\]\\\n] )*+\]? | [^/\\\[\n] )*+ (?: /\w*+ )?", _FLAGS)
-_TEMPLATE = re.compile(r"(?: \\.|\$(?!\{ )|[^`$\\] )*+ (?: (?P<hole> \$\{ ) | ` )?", _FLAGS)
+_PAIR = rf"\\(?: [^{_LINE_ENDS}]|\Z )"
+_REGULAR = re.compile(
+    rf"/(?: {_PAIR} | \[(?: {_PAIR}|[^\]\\{_LINE_ENDS}] )*+\]? | [^/\\\[{_LINE_ENDS}] )*+ (?: /\w*+ )?", _FLAGS
+)
+_TEMPLATE = re.compile(r"(?: \\(?: .|\Z )|\$(?!\{ )|[^`$\\] )*+ (?: (?P<hole> \$\{ ) | ` )?", _FLAGS)
 _TAG = re.compile(
     rf"""
-    (?P<{LINE_COMMENT}> //[^\n]*+ )
+    (?P<{LINE_COMMENT}> //[^{_LINE_ENDS}]*+ )
     | (?P<{BLOCK_COMMENT}> /\* .*? (?: \*/|\Z ) )
     | (?P<{STRING}> "[^"]*+"? | '[^']*+'? )
     | (?P<mark> />|=>|[<>{{] )

@@ -39,6 +39,12 @@ NESTED_COMMENTS = [
     "a(); ⟦/* a /* b */ c */⟧ b();\n",
     "a(); ⟦/* /* /* */ \" */ ' */⟧ b();\n",
 ]
+JOINED_LINES = [
+    "f(); «/\\\n/ it's»\ng();\n",
+    "f(); «/\\\r\n\\\r\n/ it's»\ng();\n",
+    "f(); ⟦/\\\n* it's *\\\n/⟧ g();\n",
+    "f(a / \\\n b);\n",
+]
 FLAT_COMMENTS = [
     "a(); ⟦/* a /* b */⟧ c();\n",
 ]
@@ -46,6 +52,7 @@ FLAT_COMMENTS = [
 MARKED: dict[str, list[str]] = {
     "c": [
         *COMMENTS_AND_STRINGS,
+        *JOINED_LINES,
         *CHARACTERS,
         *FLAT_COMMENTS,
         'char *s = ‹L"wide"›; char c = ‹L\'x\'›; char *u = ‹u8"é"›;\n',
@@ -60,6 +67,7 @@ MARKED: dict[str, list[str]] = {
     ],
     "cpp": [
         *COMMENTS_AND_STRINGS,
+        *JOINED_LINES,
         *CHARACTERS,
         *FLAT_COMMENTS,
         "if (n > 10'000) {\n  go();\n}\n",
@@ -81,6 +89,7 @@ MARKED: dict[str, list[str]] = {
         "#error it's «// why»\nint a = ‹'\\''›;\n",
     ],
     "csharp": [
+        "«// a»\u2028c = ‹'b'›;\u0085«// it's»\u2029f();\n",
         *COMMENTS_AND_STRINGS,
         *CHARACTERS,
         *FLAT_COMMENTS,
@@ -131,6 +140,9 @@ MARKED: dict[str, list[str]] = {
         "int n = 1_000; «/// doc's»\nint m;\n",
     ],
     "javascript": [
+        "«// a»\u2028x = ‹'b'›;\n",
+        "«// it's»\u2029x = ‹'a\u2028b'›; ⟦/* a\u2028b */⟧ y();\n",
+        "f(‹/a/›);\u2028x = ‹/it's\\//›\u2028g(‹`\u2029`›);\n",
         *FLAT_COMMENTS,
         "let a = 1; «// it's»\nlet b;\n",
         "a(); ⟦/* it's \"x */⟧ b();\n",

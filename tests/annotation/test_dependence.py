@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.annotation.defined import definition_digest
-from pipeline.annotation.dependence import source_of
+from pipeline.annotation.dependence import modules_of, source_of
 from schemas.score_settings import Definition
 
 FILE = '''"""Hypotheses."""
@@ -136,3 +136,20 @@ def test_what_runs_at_once_counts_where_it_touches_what_the_function_reads(more:
 )
 def test_a_file_that_may_read_anything_counts_as_a_whole(more: str) -> None:
     assert source_of("in_url", FILE + more) == FILE + more
+
+
+def test_the_modules_that_a_file_imports_are_found_wherever_it_does() -> None:
+    source = """
+import re, helper
+import lib.words as w
+from . import near
+from .more.x import y
+def f(text):
+    from inner import g
+    importlib.import_module("named")
+    return __import__("older.x")
+if __name__ == "__main__":
+    import only_here
+"""
+    assert modules_of(source) == {"helper", "lib", "near", "more", "inner", "named", "older"}
+    assert modules_of("def f(") == set()

@@ -42,6 +42,23 @@ def test_a_text_that_is_cut_off_is_read_as_far_as_it_goes(language: str, marked:
         assert same(found[:settled], kinds[:settled], text[:settled]), (end, found)
 
 
+UNFINISHED = {
+    "python": ['"""a"b', "'''a\nb", "b'ab", 'f"ab', 'f"""ab'],
+    "java": ['"""a"b'],
+    "swift": ['"""\n'],
+    "javascript": ["'ab", "`ab", "/ab", "/[ab"],
+    "cpp": ["'", 'R"(ab', 'u8"ab'],
+    "csharp": ['$"ab'],
+}
+
+
+@pytest.mark.parametrize("language", MARKED)
+def test_a_backslash_at_the_end_of_the_text_belongs_to_the_string_that_is_open(language: str) -> None:
+    for string in ['"ab', '"', '"a\\\\', *UNFINISHED.get(language, [])]:
+        kinds = regions(f"x = {string}\\", language)
+        assert kinds == ["code"] * 4 + ["string"] * (len(string) + 1), string
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_not_closed_is_not_read_over_and_over(language: str) -> None:
     """It would take minutes."""
