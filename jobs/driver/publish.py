@@ -115,8 +115,11 @@ def replace_stage(
 
 
 def changed_units(run: Run, stage: Stage[Any]) -> list[str]:
-    """The units there with other settings or from other data; none when all are, and so the whole stage is."""
-    plans = Journal(run.folder, run.id, stage.name).plans()
+    """The units there with other settings or from other data; none where the whole stage is to be made again."""
+    try:
+        plans = Journal(run.folder, run.id, stage.name).plans()
+    except StorageError:  # a damaged plan says nothing of its unit
+        return []
     wanted = {unit.name: unit.plan(run, stage.name).fingerprint for unit in stage.units(run)}
     changed = [unit for unit in wanted if unit in plans and plans[unit].fingerprint != wanted[unit]]
     is_all = len(changed) == sum(unit in plans for unit in wanted)

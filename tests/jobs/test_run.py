@@ -345,3 +345,15 @@ def test_a_head_started_by_hand_does_the_same_work(tmp_path: Path, tiny_lake: Ru
         assert done.returncode == 0, done.stdout + done.stderr
     assert "Which neuron follows count_a and remaining_b?" in done.stdout
     assert digests(lake) == digests(tiny_lake.root)
+
+
+def test_a_stage_whose_plan_is_damaged_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path, model={"cell": ["rnn"], "layers": [1]})
+    do_all(run)
+    before = digests(run.root)
+    plan = next(Path(run.root).glob("_meta/run=*/score/**/plan.json"))
+    plan.write_bytes(plan.read_bytes()[:-9])
+    with pytest.raises(StorageError, match="--replace score"):
+        do_all(run)
+    run_stages(run, LocalRunner(), STAGE_NAMES, replace="score")
+    assert digests(run.root) == before
