@@ -176,7 +176,7 @@ def test_show_draws_texts(typed: Typed, tmp_path: Path) -> None:
 
 def test_show_prints_texts(typed: Typed) -> None:
     out = typed("show", "tiny", "lstm-1x5-seed0", "L0/N4", "--signal", "forget_gate", "--limit", "2")
-    assert out.startswith("lstm-1x5-seed0 L0/N4 forget_gate: 0 is 0, 9 is 1\n")
+    assert out.startswith("lstm-1x5-seed0 L0/N4 forget_gate, checkpoint 12: 0 is 0, 9 is 1\n")
     assert len([line for line in out.splitlines() if line.endswith("⏎")]) == 2
     rows = json.loads(typed("show", "tiny", "gru-2x5-seed0", "L1/N0", "--json"))
     assert all(len(row["text"]) == len(row["values"]) for row in rows)
