@@ -153,7 +153,7 @@ class Catalog:
 
 
 def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
-    """The catalog of a lake: one listing, then every document at once, those that the cache has from there.
+    """The catalog of a lake: two listings, then every document at once, those that the cache has from there.
 
     Raises UsageError when there is no lake.
     """
