@@ -18,11 +18,20 @@ SAME = 1e-6  # weights that are worked out anew at each call
 
 
 def check_sound(model: nn.Module, path: str, vocabulary_size: int) -> None:
-    """Run some sequences together and alone. Raises UsageError when they are not the same."""
+    """Run some sequences together, again, and alone. Raises UsageError when they are not the same."""
     ends = np.cumsum((0, *LENGTHS))
     tokens = np.random.default_rng(0).integers(vocabulary_size, size=ends[-1], dtype=np.int32)
     together = Sequences(np.arange(len(LENGTHS), dtype=np.int32), ends, tokens, np.zeros(len(tokens), bool))
     (block,) = unroll(model, together, path)
+    (again,) = unroll(model, together, path)
+    _check_weights(path, block, again)
+    if not _agree(block, again, slice(None)):
+        raise UsageError(
+            "what the model does with the same tokens differs from call to call: it is random, or remembers "
+            "earlier calls (dropout that eval() does not turn off, as F.dropout(x, 0.5) without "
+            "training=self.training?), so no checkpoint tells its values: use `with unrolled.capture(module)` in "
+            "Python"
+        )
     for place in range(len(LENGTHS)):
         (alone,) = unroll(model, together.take(place, place + 1), path)
         _check_weights(path, block, alone)
@@ -42,7 +51,7 @@ def _check_weights(path: str, block: Block, again: Block) -> None:
             if values is not None and not torch.allclose(values, other, rtol=SAME, atol=SAME):
                 raise UsageError(
                     f"{path or 'the recurrent module'} has another {name} of layer {layer} at each call (a random "
-                    "parametrization?), so no checkpoint holds it: use `with pipeline.capture(module)` in Python"
+                    "parametrization?), so no checkpoint holds it: use `with unrolled.capture(module)` in Python"
                 )
 
 

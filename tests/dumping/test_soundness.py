@@ -62,6 +62,30 @@ class Convolved(Stranger):
         return self.readout(self.lstm(self.window(inputs).transpose(1, 2))[0])  # type: ignore[no-any-return]
 
 
+class DroppingAlways(Stranger):
+    def forward(self, tokens: Tensor) -> Tensor:
+        inputs = nn.functional.dropout(self.embedding(tokens), 0.5)  # without training=self.training
+        return self.readout(self.lstm(inputs)[0])  # type: ignore[no-any-return]
+
+
+class Noisy(Stranger):
+    """Its states are certain, and what it predicts is not."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits = self.readout(self.lstm(self.embedding(tokens))[0])
+        return logits + torch.randn_like(logits)  # type: ignore[no-any-return]
+
+
+class Remembering(Stranger):
+    """It adds the number of its calls."""
+
+    calls = 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        self.calls += 1
+        return self.readout(self.lstm(self.embedding(tokens) + self.calls)[0])  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize("model", [Stranger, Convolved])
 def test_sound_networks_pass(model: type[Stranger]) -> None:
     check_sound(model().eval(), "lstm", 8)
@@ -75,6 +99,9 @@ def test_sound_networks_pass(model: type[Stranger]) -> None:
         (Backwards(), "depends on the steps after it"),
         (Attentive(), "depends on the steps after it"),
         (Twice(), "runs lstm 2 times"),
+        (DroppingAlways(), "differs from call to call: it is random"),
+        (Noisy(), "differs from call to call: it is random"),
+        (Remembering(), "is random, or remembers earlier calls"),
     ],
 )
 def test_others_are_refused(model: nn.Module, told: str) -> None:
