@@ -73,7 +73,7 @@ def _do(options: argparse.Namespace, only: list[str]) -> Run:
     if experiment.network and only == ["dump"]:
         only = NAMES[: NAMES.index("dump") + 1]
 
-    if options.root.startswith("memory:"):
+    if options.root.startswith("memory://"):
         raise UsageError("a lake in memory ends with the command: give a folder or a URI, such as --root ./lake")
 
     check_hypotheses(experiment)  # before anything is written
