@@ -32,8 +32,8 @@ def _literal(
     """A literal whose text is all but its escapes, holes and end; `clause` opens the format of a value."""
     flags = re.VERBOSE | re.DOTALL
     stop = end if over_lines else rf"{end}|\n"
-    rest = rf"(?: [\w ]++ | {escape} | (?! {hole}|{stop} ) . )*+ (?: (?P<hole> {hole} ) | {end} )?"
-    format_ = rf"(?: (?! {hole}|{closing}|{stop} ) . )*+ (?: (?P<hole> {hole} ) | {closing} )?"
+    rest = rf"(?: [\w ]++ | {escape} | (?! {hole}|{stop} ) . )* (?: (?P<hole> {hole} ) | {end} )?"
+    format_ = rf"(?: (?! {hole}|{closing}|{stop} ) . )* (?: (?P<hole> {hole} ) | {closing} )?"
     return Literal(
         re.compile(rest, flags),
         closing,
@@ -42,11 +42,12 @@ def _literal(
     )
 
 
+# Groups that look ahead are not repeated possessively: Python before 3.11.5 then takes too much (gh-106052).
 # C and C++: 1'000 is a number, <a//b> and the words of an #error are no comment and no string.
 _C_WORDS = r"""
     (?<!\w)[0-9][\w.]*+(?: '[\w.]++ )++
     | ^[ \t]*+\#[ \t]*+(?: include(?:_next)?|import )[ \t]*+<[^>\n]*+>
-    | ^[ \t]*+\#[ \t]*+(?: error|warning )\b(?: (?!//|/\*)[^\n] )*+
+    | ^[ \t]*+\#[ \t]*+(?: error|warning )\b(?: (?!//|/\*)[^\n] )*
 """
 # Their lines are joined before anything is read: / \ newline / is //.
 _JOINED = r"(?: \\\r?\n )*+"
@@ -118,7 +119,7 @@ def _csharp_literal(opening: str) -> Literal:
 
 _CSHARP_WORDS = r"""
     ^[ \t]*+\#[ \t]*+(?: region|endregion|error|warning )\b[^\n]*+
-    | ^[ \t]*+\#[ \t]*+(?: pragma|line|nullable )\b(?: (?!//)[^\n] )*+
+    | ^[ \t]*+\#[ \t]*+(?: pragma|line|nullable )\b(?: (?!//)[^\n] )*
 """
 _CSHARP_LINE = rf"(?P<{LINE_COMMENT}> //[^\n\x85\u2028\u2029]*+ )"  # all of these end a line there
 _CSHARP_OPEN = r'(?P<open> \$@" | @\$" | \$*+"{3,}+(?: [ \t\r]*+\n )? | \$" )'

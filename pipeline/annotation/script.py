@@ -25,7 +25,7 @@ _PAIR = rf"\\(?: [^{_LINE_ENDS}]|\Z )"
 _REGULAR = re.compile(
     rf"/(?: {_PAIR} | \[(?: {_PAIR}|[^\]\\{_LINE_ENDS}] )*+\]? | [^/\\\[{_LINE_ENDS}] )*+ (?: /\w*+ )?", _FLAGS
 )
-_TEMPLATE = re.compile(r"(?: \\(?: .|\Z )|\$(?!\{ )|[^`$\\] )*+ (?: (?P<hole> \$\{ ) | ` )?", _FLAGS)
+_TEMPLATE = re.compile(r"(?: \\(?: .|\Z )|\$(?!\{ )|[^`$\\] )* (?: (?P<hole> \$\{ ) | ` )?", _FLAGS)
 _TAG = re.compile(
     rf"""
     (?P<{LINE_COMMENT}> //[^{_LINE_ENDS}]*+ )
