@@ -4,6 +4,8 @@ from html import escape
 
 import pyarrow as pa
 
+from pipeline.queries.number import shown_number
+
 _WIDEST = 200  # characters of a cell
 
 
@@ -21,7 +23,7 @@ def html_rows(table: pa.Table, more: str = "") -> str:
 
 
 def _cell(value: object, is_right: bool) -> str:  # noqa: FBT001  # of a private helper
-    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = "" if value is None else shown_number(value) if isinstance(value, float) else str(value)
     text = text if len(text) <= _WIDEST else f"{text[:_WIDEST]}…"
     side = "right" if is_right else "left"
     return f'<td style="text-align: {side}; white-space: pre-wrap">{escape(text)}</td>'

@@ -1,6 +1,5 @@
 """Tables and coloured text for a terminal."""
 
-import math
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -8,6 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from pipeline.queries.number import shown_number
 from schemas.signals import GATES
 
 RGB = tuple[int, int, int]
@@ -146,18 +146,11 @@ def _digit(value: float, scale: Scale) -> str:
     return str(min(9, max(0, int(share * 10))))
 
 
-def _number(value: float) -> str:
-    """Six digits, or as many as it takes for what is no whole number not to look like one: 0.9999999 is not 1."""
-    texts = (f"{value:.{digits}g}" for digits in range(6, 18))
-    whole = not math.isfinite(value) or value.is_integer()
-    return next(text for text in texts if whole or not float(text).is_integer())
-
-
 def _shown(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return _number(value)
+        return shown_number(value)
     if isinstance(value, str):
         return "".join(VISIBLE.get(character, character) for character in value)
     return str(value)

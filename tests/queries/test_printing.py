@@ -56,6 +56,11 @@ def test_a_notebook_gets_no_html_of_a_text(lake: Lake) -> None:
     assert lake._repr_html_().count("<td") == 2
 
 
+def test_a_notebook_shows_no_fraction_as_a_whole_number(lake: Lake) -> None:
+    told = lake.sql("select 0.9999999::double as r, 1::double as one, 0.25::double as part")._repr_html_()
+    assert [f">{number}</td>" in told for number in ("0.9999999", "1", "0.25")] == [True] * 3
+
+
 def test_a_plan_is_drawn_as_duckdb_draws_it(lake: Lake) -> None:
     plan = lake.sql("explain select count(*) from steps")
     assert len(repr(plan).splitlines()) > 5
