@@ -1,7 +1,7 @@
 """What can go wrong, each with its exit code. A message says what is wrong and what to type."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -62,6 +62,22 @@ def unknown(kind: str, word: Any, known: Iterable[Any], short: Iterable[str] = (
     """
     names = sorted(known)
     words = [*short, *(name for name in names if isinstance(name, str))]
-    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5) if isinstance(word, str) else []
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(word, words) if isinstance(word, str) else ""
     return UsageError(f"unknown {kind} {word!r}: {hint}known: {', '.join(map(str, names)) or 'none'}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest known word as a question, with a space behind it; empty when none is near."""
+    near = nearest(word, known)
+    return f"did you mean {near!r}? " if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like one that is not known; empty when none is like it."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), "")
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -27,12 +27,8 @@ CellName = Literal["feedforward", "rnn", "lstm", "gru", "peephole_lstm"]
 SignalName = Literal[SIGNALS]  # type: ignore[valid-type]  # one list of the signals, in signals.py
 
 
-TRAINED = (
-    "model",
-    "training",
-    "start",
-    "extrapolate",
-)  # the sections that a network made elsewhere has no use for
+# The sections that a network made elsewhere has no use for.
+TRAINED = ("model", "training", "start", "extrapolate")
 
 
 class CorpusSettings(Settings):

@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from schemas.command import UNTYPED, Typed, command
 from schemas.experiment import ImportedModel
 
-AS_READ = (
-    "as_read.safetensors"  # of an imported checkpoint's files; pipeline/dumping/as_read.py says what it holds
-)
+# Of an imported checkpoint's files; pipeline/dumping/as_read.py says what it holds.
+AS_READ = "as_read.safetensors"
 
 
 class _Noun(BaseModel):
@@ -97,3 +96,7 @@ class RunRecord(_Noun):
             return "dump it again, in Python or by `unrolled write … --dump`"
         gone = command("runs", "rm", self.run, "--yes", root=root)
         return f"type `{gone}` and dump it again, in Python or by `unrolled write … --dump`,"
+
+    def make_again(self, root: str, stage: str) -> str:
+        """What to do to make a stage of the run again."""
+        return f"{self.again(root, '--replace', stage)} to make it again"

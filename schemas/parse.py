@@ -1,6 +1,5 @@
 """From the plain values of a TOML file to an Experiment, with errors that say what to type."""
 
-import difflib
 from collections.abc import Mapping
 from typing import get_args
 
@@ -8,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from schemas.errors import UsageError
+from schemas.errors import UsageError, did_you_mean, nearest
 from schemas.experiment import Experiment
 from schemas.redact import refuse_secret
 from schemas.task_settings import (
@@ -77,15 +76,13 @@ def _sentence(error: ErrorDetails) -> str:  # noqa: PLR0911  # one sentence a ki
 
 
 def _unknown_key(path: list[str], known: list[str]) -> str:
-    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-    hint = f"did you mean {'.'.join([*path[:-1], near[0]])}? " if near else ""
+    near = nearest(path[-1], known)
+    hint = f"did you mean {'.'.join([*path[:-1], near])}? " if near else ""
     return f"unknown key {'.'.join(path)}: {hint}known here: {', '.join(known)}"
 
 
 def _choice(kind: str, word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {kind} {word!r}: {hint}known: {', '.join(known)}"
+    return f"unknown {kind} {word!r}: {did_you_mean(word, known)}known: {', '.join(known)}"
 
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:

@@ -116,6 +116,11 @@ def stage_of(path: str) -> str:
     return next(spec.name for spec in SPECS if table in spec.tables)
 
 
+def run_in(path: str) -> str:
+    """The run in whose folder an object lies, by its path below the root."""
+    return path.split("/")[1].removeprefix("run=")
+
+
 def expected_units(stage: str, run: "RunRecord") -> list[str]:
     """The units that a complete run has published for a stage."""
     from schemas.experiment import Experiment  # noqa: PLC0415  # see above

@@ -13,11 +13,11 @@ import pipeline
 from jobs.commands.neuron import neuron_scale
 from jobs.commands.output import wants_colour
 from jobs.run.context import Run
-from pipeline.annotation.hypotheses import find_hypothesis
+from jobs.run.defined import is_yes_no
 from pipeline.queries.lake import Lake
 from pipeline.rendering.terminal import UNIT, Scale, coloured_text, format_table, legend
 from schemas.command import command
-from schemas.errors import StorageError
+from schemas.errors import StorageError, some
 
 Row = dict[str, Any]
 SHOWN = 20  # names of what a table leaves out
@@ -37,7 +37,7 @@ def print_answer(run: Run) -> None:
     print(f"\n{run.id}\n\nDoes it do its task?\n")
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
-    best, texts = _print_neurons(lake, run, wanted) if wanted else (None, [])
+    best, texts, scale = _print_neurons(lake, run, wanted) if wanted else (None, [], UNIT)
     if len(run.experiment.score.hypotheses) >= MANY:
         print("\nWhich neuron follows each hypothesis best?\n")
         table = lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"])
@@ -45,19 +45,19 @@ def print_answer(run: Run) -> None:
         _print_left_out("hypothesis", run.experiment.score.hypotheses, table["hypothesis"].to_pylist())
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
-    print(f"\nPicture: {_save_picture(lake, run, best, texts, wanted)}")
+    print(f"\nPicture: {_save_picture(lake, run, best, texts, scale, wanted)}")
     _print_next(run, best, wanted)
 
 
-def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None, list[Row]]:
-    """The neuron of each model that follows the headline's hypotheses, and the best one's texts; give both."""
+def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None, list[Row], Scale]:
+    """The neuron of each model that follows the headline's hypotheses; give the best, its texts and its scale."""
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
     neurons = lake.ask("headline_neurons", run=run.id, first=first, second=second).to_pylist()
     models = [model.name for model in run.models]
     print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     if not neurons:
         _print_left_out("model", models, [])
-        return None, []
+        return None, [], UNIT
 
     rows = [
         {
@@ -77,19 +77,19 @@ def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None,
 
     texts = _texts(lake, run.id, best, first)
     colour = wants_colour()
-    scale = _scale(lake, run.id, best)
+    place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
+    _, scale = neuron_scale(lake, run.id, place, best["signal"])
     print(f"  {legend(scale, colour=colour)}\n")
     for row in texts:
         print(_indented(coloured_text(row["chars"], row["values"], scale, colour=colour)))
-    return best, texts
+    return best, texts, scale
 
 
 def _print_left_out(kind: str, asked: list[str], shown: list[str]) -> None:
     """Name what a table leaves out: no r is defined where nothing was dumped, or one of the two never changes."""
     left = [name for name in asked if name not in shown]
     if left:
-        names = ", ".join(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
-        print(f"  not listed, as no r is defined (not dumped, or it never changes): {kind} {names}")
+        print(f"  not listed, as no r is defined (not dumped, or it never changes): {kind} {some(left, SHOWN)}")
 
 
 def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
@@ -108,12 +108,13 @@ def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
     return sorted(rows, key=lambda row: len(row["text"]))
 
 
-def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], wanted: list[str]) -> str:
+def _save_picture(
+    lake: Lake, run: Run, best: Row | None, texts: list[Row], scale: Scale, wanted: list[str]
+) -> str:
     """Draw the answer into the run's folder; give where."""
     from pipeline.rendering.picture import draw_answer
 
     curves: dict[str, list[Row]] = {}
-    scale = _scale(lake, run.id, best) if best else UNIT
     if best:
         place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
         curves = {h: lake.ask("signal_by_value", run=run.id, **place, hypothesis=h).to_pylist() for h in wanted}
@@ -127,7 +128,7 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
         {"run": run.id},
     ).to_pylist()
 
-    yes_no = [name for name in curves if _is_yes_no(run, name)]
+    yes_no = [name for name in curves if is_yes_no(run.experiment, name)]
     picture = draw_answer(run.id, best, texts, curves, sizes, learning, scale=scale, yes_no=yes_no)
     path = f"_meta/run={run.id}/answer.png"
     try:
@@ -135,16 +136,6 @@ def _save_picture(lake: Lake, run: Run, best: Row | None, texts: list[Row], want
     except StorageError as error:
         return f"none, {error}"
     return run.folder.address(path)
-
-
-def _is_yes_no(run: Run, hypothesis: str) -> bool:
-    own = run.experiment.score.definition(hypothesis)
-    return own.yes_no if own else find_hypothesis(hypothesis).yes_no
-
-
-def _scale(lake: Lake, run: str, best: Row) -> Scale:
-    place = {name: best[name] for name in ("model", "checkpoint", "layer", "neuron")}
-    return neuron_scale(lake, run, place, best["signal"])[1]
 
 
 def _print_next(run: Run, best: Row | None, wanted: list[str]) -> None:

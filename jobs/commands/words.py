@@ -1,10 +1,11 @@
 """argparse, which also says which word was probably meant."""
 
 import argparse
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
+
+from schemas.errors import did_you_mean
 
 _CHOICE = re.compile(r"(.*)invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
 
@@ -21,7 +22,7 @@ class Parser(argparse.ArgumentParser):
             command = self.commands.get(getattr(options, "command", None) or "", self)
             flags = [word for word in rest if word.startswith("-")]
             known = re.findall(r"--[a-z][a-z-]*", command.format_help())
-            hint = _nearest(flags[0].partition("=")[0], known) if flags else ""
+            hint = did_you_mean(flags[0].partition("=")[0], known) if flags else ""
             command.error(f"unrecognized arguments: {' '.join(rest)}{f' ({hint.strip()})' if hint else ''}")
         return options
 
@@ -31,10 +32,5 @@ class Parser(argparse.ArgumentParser):
         if match:
             what, word, choices = match.groups()
             known = re.findall(r"[\w.-]+", choices)
-            message = f"{what}unknown {word!r}: {_nearest(word, known)}known: {', '.join(known)}"
+            message = f"{what}unknown {word!r}: {did_you_mean(word, known)}known: {', '.join(known)}"
         super().error(message)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}? " if near else ""

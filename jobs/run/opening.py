@@ -98,7 +98,7 @@ def note_run(run: Run) -> None:
 def whole_root(root: str) -> str:
     """A lake's root as workers may know it, who may run in another folder."""
     folder = Folder(root)
-    return folder.address("").rstrip("/") or "/" if folder.is_local else root
+    return folder.whole_root if folder.is_local else root
 
 
 def _source(identity: Identity) -> Source:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.state_dict import some
-from schemas.errors import UsageError
+from schemas.errors import UsageError, some
 from schemas.experiment import ModelSpec
 
 MODES = {"LSTM": "lstm", "GRU": "gru", "RNN_TANH": "rnn", "RNN_RELU": "rnn"}

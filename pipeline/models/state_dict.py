@@ -15,9 +15,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from pipeline.models.checkpoint import bytes_to_tensors
-from schemas.errors import UsageError
+from schemas.errors import UsageError, some
 
-NAMED = 3  # of a list of names, the first that are told
 PREFIXES = 4  # of all that some names have before those of a module, the most common are tried
 WRAPPERS = {"module": "nn.DataParallel", "_orig_mod": "torch.compile"}  # what they call the module inside
 
@@ -210,12 +209,6 @@ def _explained(prefix: str) -> str:
     """As 'module.' (nn.DataParallel)."""
     wrappers = dict.fromkeys(WRAPPERS[part] for part in prefix.split(".") if part in WRAPPERS)
     return repr(prefix) + (f" ({', '.join(wrappers)})" if wrappers else "")
-
-
-def some(names: list[str], most: int = NAMED) -> str:
-    """The first of some names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def _stem(name: str) -> str:

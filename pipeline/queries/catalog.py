@@ -13,7 +13,7 @@ from schemas.command import command
 from schemas.errors import UsageError, unknown
 from schemas.manifest import Manifest, RunRecord, StoredObject
 from schemas.signals import SIGNALS
-from schemas.stages import STAGES, TABLES_OF, expected_units, stage_of
+from schemas.stages import STAGES, TABLES_OF, expected_units, run_in, stage_of
 
 # What has a stage do something where an experiment asks for nothing.
 _ASKS = {
@@ -109,11 +109,11 @@ class Catalog:
 
     def again(self, run: str, stage: str) -> str:
         """What to do to make a stage of a run again."""
-        return f"{self.runs[run].again(self.root, '--replace', stage)} to make it again"
+        return self.runs[run].make_again(self.root, stage)
 
     def again_with(self, path: str) -> str:
         """What to do to make an object again."""
-        return self.again(path.split("/")[1].removeprefix("run="), stage_of(path))
+        return self.again(run_in(path), stage_of(path))
 
     def dumped_signals(self, run: str) -> tuple[str, ...]:
         """The signals that a run's dumps were asked for."""
@@ -169,7 +169,7 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
     manifests: dict[str, list[Manifest]] = defaultdict(list)
 
     for path in sorted(versions, key=lambda path: _name(path) != RUN):  # of a copied folder that one tells most
-        parts, run = path.split("/"), _run(path)
+        parts, run = path.split("/"), run_in(path)
         if _name(path) == RUN:
             runs[run] = unseal_at(RunRecord, folder, path, documents[path])
         elif _name(path) == PLAN:
@@ -178,13 +178,16 @@ def read_catalog(folder: Folder, cache: Cache | None = None) -> Catalog:
             manifests[run].append(unseal_at(Manifest, folder, path, documents[path]))
 
     # Asked for once more, lest a run that was removed meanwhile be one that was lost.
-    stray = {_run(path) for path in rows if _run(path) not in runs and folder.exists(path)}
-    removed = {_run(path) for path in versions if _name(path) == REMOVED}
+    stray = {run_in(path) for path in rows if run_in(path) not in runs and folder.exists(path)}
+    removed = {run_in(path) for path in versions if _name(path) == REMOVED}
     lost = tuple(sorted({*stray, *begun, *manifests} - set(runs) - removed))
 
-    root = folder.address("").rstrip("/") or "/"
     return Catalog(
-        runs, {run: begun[run] for run in runs}, {run: manifests[run] for run in runs}, root, None, lost
+        runs,
+        {run: begun[run] for run in runs},
+        {run: manifests[run] for run in runs},
+        folder.whole_root,
+        lost=lost,
     )
 
 
@@ -217,10 +220,6 @@ def lost_run(run: str, root: str) -> str:
         f"{run} has lost its run.json, so none of its rows are in any answer: type the command that began it "
         f"again, or `{gone}` to give it up"
     )
-
-
-def _run(path: str) -> str:
-    return path.split("/")[1].removeprefix("run=")
 
 
 def _name(path: str) -> str:

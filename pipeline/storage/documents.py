@@ -47,9 +47,8 @@ def documents_in(name: str, stream: IO[bytes], settings: TextSettings) -> Iterat
     text = io.TextIOWrapper(file, encoding, _ESCAPE, newline="" if settings.documents == "csv" else "\n")
     try:
         for number, row in _rows(name, text, settings):
-            yield Document(
-                f"{name}:{number}", row.rstrip("\r\n") + "\n", mark
-            )  # the one newline that tells its end
+            # The one newline tells its end.
+            yield Document(f"{name}:{number}", row.rstrip("\r\n") + "\n", mark)
     finally:
         text.detach()  # else it closes the file
 

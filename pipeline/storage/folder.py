@@ -65,6 +65,11 @@ class Folder:
         return GeneralStore(self._files, self._path)
 
     @property
+    def whole_root(self) -> str:
+        """The root as it is known from any folder."""
+        return self.address("").rstrip("/") or "/"
+
+    @property
     def is_local(self) -> bool:
         """Whether plain file paths reach it."""
         return isinstance(self._files, LocalFileSystem)

@@ -23,7 +23,7 @@ from pipeline.storage.whole import (
 from schemas.errors import StorageError
 from schemas.fingerprint import sha256
 from schemas.manifest import StoredObject
-from schemas.stages import stage_of
+from schemas.stages import run_in, stage_of
 from schemas.table import Table
 
 # Floats: all first bytes, then all second bytes …, which zstd packs a fifth smaller than plain ones.
@@ -215,7 +215,7 @@ def check_footers(folder: Folder, shards: Iterable[StoredObject]) -> None:
 
 
 def _again(folder: Folder, stored: StoredObject) -> str:
-    return make_again(folder, stored.path.split("/")[1].removeprefix("run="), stage_of(stored.path))
+    return make_again(folder, run_in(stored.path), stage_of(stored.path))
 
 
 def read_shards(folder: Folder, shards: Iterable[StoredObject], columns: Sequence[str]) -> pa.Table:
