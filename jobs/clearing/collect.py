@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from jobs.clearing.removable import DATA, DEAD_LEASE, HALF_REMOVED, Removable, lost_runs, removable, run_of
+from jobs.clearing.removable import DEAD_LEASE, HALF_REMOVED, Removable, lost_runs, removable, run_of
 from jobs.clearing.remove import run_places
 from jobs.driver.lease import Lease, is_held
 from pipeline.queries.catalog import read_catalog
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
 from pipeline.storage.manifests import removal_mark
+from pipeline.storage.naming import DATA
 from pipeline.storage.store import Leftover
 from schemas.errors import LeaseError
 

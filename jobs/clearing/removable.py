@@ -16,18 +16,11 @@ from dataclasses import dataclass
 
 from pipeline.queries.catalog import Catalog
 from pipeline.storage.manifests import removal_mark
-from schemas.tables import TABLES
+from pipeline.storage.naming import VALUE, is_data
 
 HALF_REMOVED, UNLISTED, RESUME_STATE, DEAD_LEASE = "half-removed", "unlisted", "resume-state", "dead-lease"
-_VALUE = r"[^/]+"
-_SHARDS = [
-    re.compile("/".join([name, *(f"{key}={_VALUE}" for key in table.partition_by), r"part-\d{5,}\.parquet"]))
-    for name, table in TABLES.items()
-]
-_CHECKPOINT = re.compile(rf"checkpoints/run={_VALUE}/model={_VALUE}/checkpoint=\d+/[a-z]+\.(safetensors|json)")
-_META = re.compile(rf"_meta/run={_VALUE}/.+")
+_META = re.compile(rf"_meta/run={VALUE}/.+")
 _RUN = re.compile(r"[^/]+/run=([^/]+)/")
-DATA = (*TABLES, "checkpoints")
 
 
 @dataclass(frozen=True)
@@ -43,11 +36,6 @@ def run_of(path: str) -> str | None:
     """The run that a path belongs to by its name; None for what is no run's or not named as ours."""
     match = _RUN.match(path)
     return match[1] if match and (is_data(path) or _META.fullmatch(path)) else None
-
-
-def is_data(path: str) -> bool:
-    """Whether a path is named as a shard or a checkpoint's file is."""
-    return any(form.fullmatch(path) for form in (*_SHARDS, _CHECKPOINT))
 
 
 def removable(catalog: Catalog, listing: Mapping[str, int], held: Collection[str] = ()) -> list[Removable]:

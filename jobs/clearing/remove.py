@@ -6,10 +6,10 @@ all of its `_meta`, has none, and is no rubbish.
 
 from collections.abc import Callable, Iterable
 
-from jobs.clearing.removable import DATA
 from jobs.driver.lease import Lease
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import MANIFEST, removal_mark, run_folder
+from pipeline.storage.naming import DATA
 from schemas.errors import LeaseError
 
 _MARK = b"{}\n"  # that it is there says all

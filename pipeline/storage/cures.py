@@ -1,11 +1,11 @@
 """What to type where something that is stored is damaged: whole commands, since who reads may know none."""
 
 from pipeline.storage.folder import Folder
+from pipeline.storage.naming import DATA
 from pipeline.storage.sealed import unseal
 from schemas.command import command
 from schemas.errors import StorageError
 from schemas.manifest import RunRecord
-from schemas.tables import TABLES
 
 
 def make_again(folder: Folder, run: str, stage: str) -> str:
@@ -15,7 +15,7 @@ def make_again(folder: Folder, run: str, stage: str) -> str:
         record = unseal(RunRecord, folder.read(path))
     except StorageError:
         record = RunRecord(run=run, experiment={}, inputs=None)
-    return f"{record.again(_root(folder), '--replace', stage)} to make it again"
+    return record.make_again(folder.whole_root, stage)
 
 
 def put_right(folder: Folder, run: str, *, is_note: bool) -> str:
@@ -26,11 +26,7 @@ def put_right(folder: Folder, run: str, *, is_note: bool) -> str:
         run: in whose folder it lies.
         is_note: whether it lies in the place of the run's own run.json.
     """
-    if is_note and not any(folder.list(f"{place}/run={run}") for place in (*TABLES, "checkpoints")):
-        gone = command("runs", "rm", run, "--yes", root=_root(folder))
+    if is_note and not any(folder.list(f"{place}/run={run}") for place in DATA):
+        gone = command("runs", "rm", run, "--yes", root=folder.whole_root)
         return f"{run} holds no rows, as a copy of another run's folder would: type `{gone}`"
     return "remove that file alone, and type the run's command again"
-
-
-def _root(folder: Folder) -> str:
-    return folder.address("").rstrip("/") or "/"

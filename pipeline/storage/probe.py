@@ -16,8 +16,8 @@ from typing import TypeVar
 from pipeline.storage.failures import explaining
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
+from pipeline.storage.naming import DATA
 from schemas.errors import StorageError, StorageUnavailableError, UsageError
-from schemas.tables import TABLES
 
 Result = TypeVar("Result")
 _DATA = b"a probe of unrolled, which may be removed"
@@ -123,7 +123,7 @@ def _check_mounts(folder: Folder) -> None:
     root, temporary = Path(folder.address("")), Path(folder.address(TEMPORARY))
     near = next(place for place in (temporary, *temporary.parents) if place.exists())
     device = near.stat().st_dev
-    places = [root / name for name in ("_meta", "checkpoints", *TABLES)]
+    places = [root / name for name in ("_meta", *DATA)]
     runs = [run for table in places if table.is_dir() for run in table.glob("run=*")]
     for place in (root, *places, *runs):
         why = ""

@@ -7,13 +7,13 @@ from itertools import chain
 from pipeline.queries.catalog import Catalog
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import MANIFEST, NUMBERED, PLAN, RUN, run_folder
+from pipeline.storage.naming import is_data
 from schemas.stages import STAGES, TABLES_OF
 
 _META = re.compile(
     rf"(?:.*/)?(?:{RUN}|{PLAN}|{MANIFEST}|(?:training|answer|pictures/[^/]+)\.png|records/{NUMBERED.pattern}"
     rf"|lease/(?:{NUMBERED.pattern}|[^/.]+\.beat)|resume/[^/.][^/]*)"
 )
-_DATA = re.compile(r".*/(?:part-\d{5,}\.parquet|checkpoint=\d+/[a-z]+\.(?:safetensors|json))")
 
 
 def unpublished(catalog: Catalog, run: str) -> Iterator[tuple[str, list[str], int]]:
@@ -31,5 +31,5 @@ def foreign_files(folder: Folder, catalog: Catalog, run: str) -> list[str]:
     listed = {stored.path for manifest in catalog.manifests[run] for stored in manifest.objects}
     for table in chain(*TABLES_OF.values()):
         below = folder.list(f"{table}/run={run}/")
-        found += [path for path in below if path not in listed and not _DATA.fullmatch(path)]
+        found += [path for path in below if path not in listed and not is_data(path)]
     return found
