@@ -2,6 +2,7 @@
 
 import re
 
+from schemas.manifest import AS_READ
 from schemas.tables import TABLES
 
 VALUE = r"[^/]+"  # of a partition
@@ -10,7 +11,9 @@ _SHARDS = [
     re.compile("/".join([name, *(f"{key}={VALUE}" for key in table.partition_by), r"part-\d{5,}\.parquet"]))
     for name, table in TABLES.items()
 ]
-_CHECKPOINT = re.compile(rf"checkpoints/run={VALUE}/model={VALUE}/checkpoint=\d+/[a-z]+\.(safetensors|json)")
+_CHECKPOINT = re.compile(
+    rf"checkpoints/run={VALUE}/model={VALUE}/checkpoint=\d+/(?:[a-z]+\.(?:safetensors|json)|{re.escape(AS_READ)})"
+)
 
 
 def is_data(path: str) -> bool:

@@ -14,10 +14,12 @@ from jobs.clearing.removable import removable, run_of
 from jobs.clearing.remove import removal_order, run_objects
 from jobs.driver.lease import Lease
 from jobs.run.context import Run
+from pipeline.models.checkpoint import FILES
 from pipeline.queries.catalog import Catalog, read_catalog
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import read_manifest, removal_mark
 from pipeline.storage.sealed import seal
+from schemas.manifest import AS_READ
 from tests.conftest import do_all, tiny_run
 
 SMALL = {"cell": ["rnn"], "layers": [1]}
@@ -231,6 +233,19 @@ def test_a_lease_of_a_run_that_left_nothing_else_goes(whole: tuple[Catalog, dict
     lease, shard = "_meta/run=b-1/lease/00001.json", "steps/run=b-1/split=probe/part-00000.parquet"
     assert [(one.path, one.kind) for one in removable(catalog, {**listing, lease: 1})] == [(lease, "dead-lease")]
     assert removable(catalog, {**listing, lease: 1, shard: 1}) == []
+
+
+@pytest.mark.parametrize("name", [*FILES, AS_READ])
+def test_every_file_of_a_checkpoint_is_its_runs(whole: tuple[Catalog, dict[str, int]], name: str) -> None:
+    """So that gc finishes a removal that was cut short, of imported networks too."""
+    catalog, listing = whole
+    path = f"checkpoints/run=b-1/model=m/checkpoint=0/{name}"
+    assert run_of(path) == "b-1"
+    left = removable(catalog, {**listing, path: 1, removal_mark("b-1"): 1})
+    assert {(one.path, one.kind) for one in left} == {
+        (path, "half-removed"),
+        (removal_mark("b-1"), "half-removed"),
+    }
 
 
 words = st.text("abc=/.-_01", max_size=12)

@@ -6,12 +6,12 @@ from itertools import chain
 
 from pipeline.queries.catalog import Catalog
 from pipeline.storage.folder import Folder
-from pipeline.storage.manifests import MANIFEST, NUMBERED, PLAN, RUN, run_folder
+from pipeline.storage.manifests import MANIFEST, NUMBERED, PLAN, REMOVED, RUN, run_folder
 from pipeline.storage.naming import is_data
 from schemas.stages import STAGES, TABLES_OF
 
 _META = re.compile(
-    rf"(?:.*/)?(?:{RUN}|{PLAN}|{MANIFEST}|(?:training|answer|pictures/[^/]+)\.png|records/{NUMBERED.pattern}"
+    rf"(?:.*/)?(?:{RUN}|{PLAN}|{MANIFEST}|{REMOVED}|(?:training|answer|pictures/[^/]+)\.png|records/{NUMBERED.pattern}"
     rf"|lease/(?:{NUMBERED.pattern}|[^/.]+\.beat)|resume/[^/.][^/]*)"
 )
 
