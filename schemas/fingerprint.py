@@ -4,6 +4,8 @@ import hashlib
 import json
 import math
 
+from blake3 import blake3
+
 
 def canonical(value: object) -> str:
     """The one JSON text of a value: sorted keys, no spaces, shortest floats.
@@ -23,8 +25,13 @@ def fingerprint(value: object) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:8]
 
 
+def blake3_of(data: bytes) -> str:
+    """The digest of a stored object's bytes, as `b3sum` prints it: a quarter of SHA-256's time (decision 19)."""
+    return blake3(data).hexdigest()
+
+
 def sha256(data: bytes) -> str:
-    """The digest of an object's bytes."""
+    """The digest of what is no stored object: a text, a vocabulary, the weights that were given."""
     return hashlib.sha256(data).hexdigest()
 
 

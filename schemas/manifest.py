@@ -33,8 +33,8 @@ class StoredObject(_Noun):
     table: str | None
     rows: int
     bytes: int
-    sha256: str
-    footer: str = ""  # SHA-256 of a shard's footer, which can be compared without reading the shard
+    blake3: str
+    footer: str = ""  # BLAKE3 of a shard's footer, which can be compared without reading the shard
     residuals: tuple[Residual, ...] = ()  # of a shard of activations
 
 

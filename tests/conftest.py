@@ -82,7 +82,7 @@ def digests(root: Path | str) -> dict[str, str]:
                 rows = pq.read_table(pa.BufferReader(folder.read(stored["path"])))
                 found[stored["path"]] = str(rows.drop(["chars_per_second"]).to_pylist())
             else:
-                found[stored["path"]] = stored["sha256"]
+                found[stored["path"]] = stored["blake3"]
     return found
 
 

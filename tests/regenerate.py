@@ -121,7 +121,7 @@ def _tables() -> Iterator[str]:
     yield "ask for `read_parquet('activations/**/*.parquet', hive_partitioning = true)`. Unrolled's own views look"
     yield "below the root alone."
     yield "The view `runs` also has a column `status`: `complete`, or the first stage that the run lacks."
-    yield "The table `shards` lists every object of every manifest: `run, table, path, rows, bytes, sha256`."
+    yield "The table `shards` lists every object of every manifest: `run, table, path, rows, bytes, blake3`."
     for table in TABLES.values():
         order = f" Sorted by {', '.join(table.sort_by)} within a row group." if table.sort_by else ""
         yield f"\n## {table.name}\n\nOne row is {table.row}.{order}\n"

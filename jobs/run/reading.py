@@ -68,9 +68,9 @@ def checkpoint_objects(run: Run, manifest: Manifest, model: str, checkpoint: int
 
 
 def weights_digests(run: Run, checkpoints: list[tuple[str, int]]) -> list[str]:
-    """SHA-256 of the weights of some (model, checkpoint). Raises UsageError when they are not trained yet."""
+    """BLAKE3 of the weights of some (model, checkpoint). Raises UsageError when they are not trained yet."""
     trained = run.manifest("train", WHOLE)
-    return [checkpoint_objects(run, trained, *place)["model.safetensors"].sha256 for place in checkpoints]
+    return [checkpoint_objects(run, trained, *place)["model.safetensors"].blake3 for place in checkpoints]
 
 
 def read_model(run: Run, model: str, checkpoint: int) -> tuple[nn.Module, Vocabulary]:

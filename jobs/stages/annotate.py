@@ -32,7 +32,7 @@ class AnnotatePiece(BaseModel):
 def units(run: Run) -> list[Unit[AnnotatePiece]]:
     """One unit for each hypothesis, a piece for each shard of `steps`."""
     shards = step_shards(run, "probe")
-    reads = [shard.sha256 for shard in (*shards, *document_shards(run, "probe"))]
+    reads = [shard.blake3 for shard in (*shards, *document_shards(run, "probe"))]
     sizes = [float(shard.rows) for shard in shards]
 
     planned = []

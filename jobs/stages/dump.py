@@ -57,7 +57,7 @@ def units(run: Run) -> list[Unit[DumpPiece]]:
 
     planned = []
     for (model, checkpoint), digest in zip(places, weights, strict=True):
-        reads = [digest, *(shard.sha256 for shard in shards)]
+        reads = [digest, *(shard.blake3 for shard in shards)]
         pieces, sizes = pieces_of(run.experiment, model, checkpoint, mean_steps)
         planned.append(Unit(checkpoint_unit(model.name, checkpoint), settings, reads, pieces, sizes))
     return planned

@@ -43,7 +43,7 @@ def units(run: Run) -> list[Unit[ScorePiece]]:
     for (model, checkpoint), dump in zip(dumped, dumps, strict=True):
         layers = kept_layers(run.experiment, model.layers)
         for hypothesis, annotated in zip(names, annotations, strict=True):
-            reads = [stored.sha256 for stored in (*dump.objects, *annotated)]
+            reads = [stored.blake3 for stored in (*dump.objects, *annotated)]
             place = {"hypothesis": hypothesis, "model": model.name, "checkpoint": checkpoint}
             pieces = [ScorePiece.model_validate({**place, "layer": layer}) for layer in layers]
             sizes = [float(model.hidden_size)] * len(layers)

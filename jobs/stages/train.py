@@ -29,7 +29,7 @@ def units(run: Run) -> list[Unit[ModelSpec]]:
         digests = [run.imported.weights, run.imported.vocabulary]
         return [Unit(WHOLE, import_paths(run), digests, run.models, [1.0], shown=("import", "networks"))]
     settings = run.experiment.training
-    reads = [shard.sha256 for split in ("train", "valid") for shard in step_shards(run, split)]
+    reads = [shard.blake3 for split in ("train", "valid") for shard in step_shards(run, split)]
     sizes = [float(settings.steps)] * len(run.models)
     return [Unit(WHOLE, settings.model_dump(exclude_defaults=True), reads, run.models, sizes)]
 

@@ -136,13 +136,13 @@ class Catalog:
                 "path": stored.path,
                 "rows": stored.rows,
                 "bytes": stored.bytes,
-                "sha256": stored.sha256,
+                "blake3": stored.blake3,
             }
             for run, stored in self._objects()
         ]
 
         columns = ("run", pa.string()), ("table", pa.string()), ("path", pa.string())
-        sizes = ("rows", pa.int64()), ("bytes", pa.int64()), ("sha256", pa.string())
+        sizes = ("rows", pa.int64()), ("bytes", pa.int64()), ("blake3", pa.string())
         return pa.Table.from_pylist(rows, pa.schema([*columns, *sizes]))
 
     def _objects(self) -> Iterable[tuple[str, StoredObject]]:

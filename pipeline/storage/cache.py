@@ -10,7 +10,6 @@
 Every read is held to a digest. Whatever goes wrong here, the store is read instead.
 """
 
-import hashlib
 import os
 import threading
 import uuid
@@ -18,14 +17,16 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from blake3 import blake3
+
 from pipeline.storage.folder import Folder
 from schemas.errors import UsageError
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of, sha256
 from schemas.manifest import StoredObject
 
 LIMIT = 2 * 2**30  # bytes
 _KEPT = 0.9  # of the limit, when something has to go: else every write would look through the folder
-_DIGEST = hashlib.sha256().digest_size  # bytes
+_DIGEST = blake3.digest_size  # bytes
 _FOREIGN = set("*?[]{}")  # in a folder's name: DuckDB would take it for a pattern
 
 
@@ -54,14 +55,14 @@ class Cache:
             return None
 
         digest, data = data[:_DIGEST], data[_DIGEST:]
-        if hashlib.sha256(data).digest() == digest:
+        if blake3(data).digest() == digest:
             return data
         _remove(path)
         return None
 
     def write(self, kind: str, key: str, data: bytes) -> None:
         """Keep something under a key."""
-        self._put(self._folder / kind / key, hashlib.sha256(data).digest() + data)
+        self._put(self._folder / kind / key, blake3(data).digest() + data)
 
     def shard(self, stored: StoredObject) -> Path | None:
         """The file that a small shard is kept in; None when it is not there, or damaged."""
@@ -74,7 +75,7 @@ class Cache:
         except OSError:
             return None
 
-        if sha256(data) == stored.sha256:
+        if blake3_of(data) == stored.blake3:
             return path
         _remove(path)
         return None
@@ -82,7 +83,7 @@ class Cache:
     def write_shard(self, stored: StoredObject, data: bytes) -> None:
         """Keep a small shard, unless its bytes are not those that its manifest tells."""
         path = self._shard_path(stored)
-        if path is not None and sha256(data) == stored.sha256:
+        if path is not None and blake3_of(data) == stored.blake3:
             self._put(path, data)
 
     def lend(self, files: Iterable[Path]) -> None:
@@ -91,9 +92,9 @@ class Cache:
 
     def _shard_path(self, stored: StoredObject) -> Path | None:
         # A manifest may come from anywhere: its paths lead nowhere else.
-        if ".." in stored.path.split("/") or not stored.sha256.isalnum() or _FOREIGN & set(str(self._home)):
+        if ".." in stored.path.split("/") or not stored.blake3.isalnum() or _FOREIGN & set(str(self._home)):
             return None
-        return self.shards / stored.sha256 / stored.path
+        return self.shards / stored.blake3 / stored.path
 
     def _put(self, path: Path, data: bytes) -> None:
         if len(data) > self._limit:

@@ -86,7 +86,7 @@ class ListedObjects(AbstractFileSystem):  # type: ignore[misc]  # fsspec ships n
         """The end of a shard, with all of its footer."""
         if stored.path in self._tails:
             return self._tails[stored.path]
-        tail = self._cache.read("tails", stored.sha256) if self._cache else None
+        tail = self._cache.read("tails", stored.blake3) if self._cache else None
         if tail is None:
             tail = self._read(stored, max(0, stored.bytes - TAIL), stored.bytes)
             footer = footer_bytes(tail)
@@ -95,7 +95,7 @@ class ListedObjects(AbstractFileSystem):  # type: ignore[misc]  # fsspec ships n
             if footer_digest(tail) != stored.footer:
                 raise changed(self._folder, stored)
             if self._cache:
-                self._cache.write("tails", stored.sha256, tail)
+                self._cache.write("tails", stored.blake3, tail)
         self._tails[stored.path] = tail
         return tail
 

@@ -1,21 +1,21 @@
 """Documents of `_meta`, each with the digest of what it says, so that a damaged one is never believed."""
 
-import hashlib
 import json
 from typing import TypeVar
 
+from blake3 import blake3
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import StorageError
-from schemas.fingerprint import canonical
+from schemas.fingerprint import blake3_of, canonical
 
 Document = TypeVar("Document", bound=BaseModel)
-_DIGEST = "sha256"
+_DIGEST = "blake3"
 _STATE = b"unrolled state 1"
 
 
 def seal(document: BaseModel) -> bytes:
-    """A document as JSON, with the SHA-256 of its canonical text as one more key."""
+    """A document as JSON, with the BLAKE3 of its canonical text as one more key."""
     says = document.model_dump(mode="json")
     return (json.dumps({**says, _DIGEST: _digest(says)}, indent=1) + "\n").encode()
 
@@ -33,14 +33,14 @@ def unseal(kind: type[Document], data: bytes) -> Document:
 
 def seal_state(data: bytes) -> bytes:
     """A state to resume from, behind its digest."""
-    return _STATE + hashlib.sha256(data).digest() + data
+    return _STATE + blake3(data).digest() + data
 
 
 def unseal_state(sealed: bytes) -> bytes | None:
     """The state, None when it is damaged: the work is then begun again."""
     start, digest, data = sealed[: len(_STATE)], sealed[len(_STATE) : len(_STATE) + 32], sealed[len(_STATE) + 32 :]
-    return data if start == _STATE and digest == hashlib.sha256(data).digest() else None
+    return data if start == _STATE and digest == blake3(data).digest() else None
 
 
 def _digest(says: dict[str, object]) -> str:
-    return hashlib.sha256(canonical(says).encode()).hexdigest()
+    return blake3_of(canonical(says).encode())

@@ -1,10 +1,10 @@
 """Parquet shards: built in memory, committed in one step, verified when read."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from blake3 import blake3
 
 from pipeline.storage.cures import make_again
 from pipeline.storage.failures import storage_error
@@ -21,7 +21,7 @@ from pipeline.storage.whole import (
     with_digest,
 )
 from schemas.errors import StorageError
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of
 from schemas.manifest import StoredObject
 from schemas.stages import run_in, stage_of
 from schemas.table import Table
@@ -77,7 +77,7 @@ def write_shard(
             writer.write_table(rows, row_group_size=max(1, len(rows)))
         writer.add_key_value_metadata({PLAN: plan, DIGEST: BLANK})
 
-    data = with_digest(packed_file(buffer.getvalue().to_pybytes(), _LEVEL), hashlib.sha256())
+    data = with_digest(packed_file(buffer.getvalue().to_pybytes(), _LEVEL), blake3())
     path = table.shard_path(partition, index)
     shard = _description(folder, path, data, table.name)
     return shard if folder.create(path, data) else first_of_plan(folder, shard, plan)
@@ -175,7 +175,7 @@ def _parsed(folder: Folder, path: str, data: bytes) -> pq.FileMetaData:
 def _description(folder: Folder, path: str, data: bytes, table: str | None) -> StoredObject:
     rows = _parsed(folder, path, data).num_rows if table else 0
     footer = footer_digest(data) if table else ""
-    return StoredObject(path=path, table=table, rows=rows, bytes=len(data), sha256=sha256(data), footer=footer)
+    return StoredObject(path=path, table=table, rows=rows, bytes=len(data), blake3=blake3_of(data), footer=footer)
 
 
 def read_verified(folder: Folder, stored: StoredObject) -> bytes:
@@ -184,7 +184,7 @@ def read_verified(folder: Folder, stored: StoredObject) -> bytes:
         data = folder.read_if_there(stored.path)
         if data is None:
             raise StorageError(f"{folder.address(stored.path)} is missing: {_again(folder, stored)}")
-        if sha256(data) == stored.sha256:
+        if blake3_of(data) == stored.blake3:
             return data
     raise changed(folder, stored)
 

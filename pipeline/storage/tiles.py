@@ -4,13 +4,13 @@ What a general writer does for every row is here done once a block of steps or n
 `token` are the same bytes for each block of neurons, absent signals are one level, every other value is there.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
+from blake3 import blake3
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.frames import GUARD, packer
@@ -48,7 +48,7 @@ class TileWriter:
         self._keys, self._floats = packer(1), packer(level)
 
         self._file = folder.begin(self._path)
-        self._digest = hashlib.sha256()
+        self._digest = blake3()
         self._bytes = self._rows = 0
 
         self._groups: list[Struct] = []
@@ -118,7 +118,7 @@ class TileWriter:
             table=self._table.name,
             rows=self._rows,
             bytes=self._bytes,
-            sha256=self._digest.hexdigest(),
+            blake3=self._digest.hexdigest(),
             footer=footer_digest(end),
         )
         return shard if self._file.commit() else first_of_plan(self._folder, shard, self._plan)

@@ -4,16 +4,18 @@ A shard has it in its footer, a checkpoint's weights in their header. A manifest
 piece is done; until then nobody else knows them. The digest is of the whole file with zeros in its own place.
 """
 
-import hashlib
 import json
 import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from blake3 import blake3
 
-DIGEST = "unrolled.sha256"  # a key of the footer's metadata, the last one
+from schemas.fingerprint import blake3_of
+
+DIGEST = "unrolled.blake3"  # a key of the footer's metadata, the last one
 BLANK = "0" * 64
-_OF_WEIGHTS = re.compile(rb'"unrolled\.sha256":"([0-9a-f]{64})"')
+_OF_WEIGHTS = re.compile(rb'"unrolled\.blake3":"([0-9a-f]{64})"')
 
 
 def footer_bytes(end: bytes) -> int:
@@ -22,20 +24,20 @@ def footer_bytes(end: bytes) -> int:
 
 
 def footer_digest(end: bytes) -> str:
-    """The SHA-256 of a shard's footer; as the footer holds the shard's own digest, no two shards share one.
+    """The BLAKE3 of a shard's footer; as the footer holds the shard's own digest, no two shards share one.
 
     Args:
         end: the shard's last bytes, at least its footer.
     """
-    return hashlib.sha256(end[-footer_bytes(end) :]).hexdigest()
+    return blake3_of(end[-footer_bytes(end) :])
 
 
-def with_digest(end: bytes, before: "hashlib._Hash") -> bytes:
+def with_digest(end: bytes, before: blake3) -> bytes:
     """The end of a shard, footer and all, with the digest where BLANK is.
 
     Args:
         end: its last bytes.
-        before: the SHA-256 of those before them; it stays as it is.
+        before: the BLAKE3 of those before them; it stays as it is.
     """
     whole = before.copy()
     whole.update(end)
@@ -60,7 +62,7 @@ def weights_with_digest(data: bytes) -> bytes:
     told = json.dumps(header, separators=(",", ":")).encode()
     told += b" " * (-len(told) % 8)
     head, blank, tail = (len(told).to_bytes(8, "little") + told + data[8 + length :]).partition(BLANK.encode())
-    return head + hashlib.sha256(head + blank + tail).hexdigest().encode() + tail
+    return head + blake3_of(head + blank + tail).encode() + tail
 
 
 def weights_are_whole(data: bytes) -> bool:
@@ -70,4 +72,4 @@ def weights_are_whole(data: bytes) -> bool:
 
 
 def _is_of(digest: bytes, head: bytes, tail: bytes) -> bool:
-    return hashlib.sha256(head + BLANK.encode() + tail).hexdigest().encode() == digest
+    return blake3_of(head + BLANK.encode() + tail).encode() == digest

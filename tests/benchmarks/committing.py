@@ -58,7 +58,7 @@ def run(*, quick: bool) -> Theme:
         ),
         header=("shard", "bare", "commit", "commit and record", "more, ms"),
         rows=rows,
-        notes=["The digest (SHA-256) is part of the commit: about 0.6 ms per megabyte."],
+        notes=["The digest (BLAKE3) is part of the commit: about 0.6 ms per megabyte."],
         raw=raw,
     )
 

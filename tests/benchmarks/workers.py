@@ -45,7 +45,7 @@ def run(*, quick: bool) -> Theme:
             for side in sizes.sides[:: 1 if turn % 2 else -1]:
                 with _one_core() if side == HELD else nullcontext():
                     times[side].append(_timed(job, 2 if side == TWO else 1))
-                digests.add(tuple(stored.sha256 for stored in _dump(job).objects))
+                digests.add(tuple(stored.blake3 for stored in _dump(job).objects))
     values = sizes.shards * sizes.windows * WINDOW * sizes.network.values_per_step
     return Theme(
         title="Workers",

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import read_manifest, read_run
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of
 from schemas.manifest import StoredObject
 from schemas.stages import STAGES, TABLES_OF, expected_units
 from tests.conftest import digests, tiny_run
@@ -155,7 +155,7 @@ class Bench:
                 manifest = read_manifest(folder, expected.run, stage, unit)
                 assert manifest
                 for stored in manifest.objects:
-                    assert sha256(folder.read(stored.path)) == stored.sha256, stored.path
+                    assert blake3_of(folder.read(stored.path)) == stored.blake3, stored.path
 
     def _run_undisturbed(self) -> Undisturbed:
         root, log = self.new_root(), self.folder / "changes.txt"

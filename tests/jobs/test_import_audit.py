@@ -18,7 +18,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.manifests import unit_folder, unseal_at
 from pipeline.storage.sealed import seal
 from schemas.errors import UsageError
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of
 from schemas.manifest import AS_READ, Manifest
 from schemas.stages import WHOLE
 from tests.jobs.stranger import flags, forget, write_stranger
@@ -162,7 +162,7 @@ def test_what_is_stored_as_read_is_what_gates_are_held_against(tmp_path: Path, n
     tensors = load(folder.read(stored.path))
     tensors[name][3] += 1e-4
     folder.replace(stored.path, save(tensors))
-    changed = stored.model_copy(update={"sha256": sha256(save(tensors)), "bytes": len(save(tensors))})
+    changed = stored.model_copy(update={"blake3": blake3_of(save(tensors)), "bytes": len(save(tensors))})
     objects = tuple(changed if listed == stored else listed for listed in manifest.objects)
     folder.replace(path, seal(manifest.model_copy(update={"objects": objects})))
     lines = {line["invariant"]: line for line in pipeline.open(str(tmp_path)).audit(run).to_pylist()}

@@ -12,7 +12,7 @@ from jobs.run.context import Run
 from tests.jobs.toml_of import write_toml
 
 # `runs` and `metrics` hold a clock reading each.
-DIGESTS = "select path, sha256 from shards where coalesce(\"table\", '') not in ('runs', 'metrics') order by all"
+DIGESTS = "select path, blake3 from shards where coalesce(\"table\", '') not in ('runs', 'metrics') order by all"
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from pipeline.storage.sealed import seal
 from pipeline.storage.shards import write_shard
 from schemas.activations import ACTIVATIONS
 from schemas.errors import StorageError, UsageError
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of
 from schemas.manifest import Manifest, Plan
 from schemas.signals import CELL_SIGNALS, STACKED
 from schemas.stages import checkpoint_unit
@@ -123,7 +123,7 @@ class Fault:
         if self.repair:
             objects = tuple(stored if listed.path == place else listed for listed in manifest.objects)
             folder.replace(path, seal(manifest.model_copy(update={"objects": objects})))
-        assert sha256(folder.read(place)) == stored.sha256
+        assert blake3_of(folder.read(place)) == stored.blake3
 
     def rounded(self, values: np.ndarray) -> pa.Array:
         return pa.array(round_mantissa(values.astype(np.float32), self.run.experiment.dump.precision))

@@ -22,7 +22,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.sealed import seal, unseal
 from pipeline.storage.whole import footer_digest
 from schemas.errors import IncompleteWarning, StorageError, UsageError
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of
 from schemas.manifest import Manifest
 from schemas.tables import TABLES
 from tests.conftest import do_all, tiny_run
@@ -160,7 +160,7 @@ def test_only_what_manifests_list_is_read(remote: Remote, way: str, far: None) -
         with pytest.warns(IncompleteWarning, match=r"^stray has lost its run\.json"):
             ask_all(remote.open(), remote.run.id)
         read = remote.read()
-        digests = {stored.path: stored.sha256 for table in TABLES for stored in lake.catalog.objects(table)}
+        digests = {stored.path: stored.blake3 for table in TABLES for stored in lake.catalog.objects(table)}
         assert {digests[path] for path in set(read) & set(digests)} == set(digests.values())
         documents = set(read) - set(digests) - {"list"}
         assert documents
@@ -281,7 +281,7 @@ def rewrite(folder: Folder, table: str) -> None:
                 pq.write_table(rows.slice(1), sink)
                 data = sink.getvalue().to_pybytes()
                 folder.replace(stored.path, data)
-                change = {"sha256": sha256(data), "bytes": len(data), "rows": len(rows) - 1}
+                change = {"blake3": blake3_of(data), "bytes": len(data), "rows": len(rows) - 1}
                 change |= {"footer": footer_digest(data)}
                 stored = stored.model_copy(update=change)  # noqa: PLW2901
             objects.append(stored)

@@ -41,7 +41,7 @@ def manifest(unit: str) -> Manifest:
 
 
 def record(piece: int) -> Record:
-    stored = StoredObject(path=f"activations/run={RUN}/{piece}", table=None, rows=0, bytes=piece, sha256="0" * 64)
+    stored = StoredObject(path=f"activations/run={RUN}/{piece}", table=None, rows=0, bytes=piece, blake3="0" * 64)
     return Record(piece=piece, fingerprint="f", objects=(stored,))
 
 
@@ -152,7 +152,7 @@ def test_files_of_others_beside_records_are_left_out(folder: Folder, name: str) 
 
 
 def of_dump(path: str) -> StoredObject:
-    return StoredObject(path=path, table=None, rows=0, bytes=1, sha256="0" * 64)
+    return StoredObject(path=path, table=None, rows=0, bytes=1, blake3="0" * 64)
 
 
 @pytest.mark.parametrize(

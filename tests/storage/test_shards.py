@@ -25,7 +25,7 @@ from pipeline.storage.shards import (
 from pipeline.storage.whole import weights_are_whole, weights_with_digest
 from schemas.activations import ACTIVATIONS
 from schemas.errors import StorageError
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of
 from schemas.manifest import Manifest, Plan, Record, StoredObject
 from schemas.signals import SIGNALS
 
@@ -64,7 +64,7 @@ def test_each_column_is_encoded_as_its_kind_packs_best(folder: Folder) -> None:
     assert {encodings[name].pop() for name in SIGNALS} == {"BYTE_STREAM_SPLIT"}
     assert not any(encodings.values())
     assert {column.compression for column in columns} == {"ZSTD"}
-    assert set(footer.metadata) == {b"unrolled.plan", b"unrolled.sha256"}, "no copy of the schema"
+    assert set(footer.metadata) == {b"unrolled.plan", b"unrolled.blake3"}, "no copy of the schema"
 
 
 def test_a_shard_may_have_no_rows(folder: Folder) -> None:
@@ -105,7 +105,7 @@ def test_what_has_rotted_is_not_adopted(folder: Folder, tmp_path: Path, place: s
     path = tmp_path / stored.path
     data = bytearray(path.read_bytes())
     places = {"start": 1, "values": 700, "length": -7, "end": -1}
-    places |= {"plan": data.index(b"plan1"), "digest": data.index(b"unrolled.sha256") + 40}
+    places |= {"plan": data.index(b"plan1"), "digest": data.index(b"unrolled.blake3") + 40}
     data[places.get(place, len(data) - 1500)] ^= 0x10
     path.write_bytes(data)
     with pytest.raises(StorageError, match=rf"{path} is damaged .*: remove that file alone, and type the command"):
@@ -166,7 +166,7 @@ def test_a_committed_file_is_described_as_the_first_writer_left_it(folder: Folde
         table=None,
         rows=0,
         bytes=3,
-        sha256="ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        blake3="6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
     )
     assert commit(folder, "checkpoints/one", b"abc") == first
     with pytest.raises(StorageError, match=r"checkpoints/one is damaged .* remove that file alone"):
@@ -178,7 +178,7 @@ def test_weights_that_another_machine_rounded_otherwise_are_kept(folder: Folder)
     first = commit(folder, "checkpoints/model.safetensors", theirs)
     assert commit(folder, "checkpoints/model.safetensors", ours) == first
     assert adopt(folder, "checkpoints/model.safetensors", ours) == first
-    assert first.sha256 == sha256(theirs)
+    assert first.blake3 == blake3_of(theirs)
     assert load(theirs)["a"].tolist() == [1.0 + 1e-15] * 9
 
 
@@ -249,7 +249,7 @@ OBJECTS = st.builds(
     table=st.none() | st.sampled_from(["steps", "activations"]),
     rows=st.integers(0),
     bytes=st.integers(0),
-    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    blake3=st.text("0123456789abcdef", min_size=64, max_size=64),
 )
 PLANS = st.builds(
     Plan,

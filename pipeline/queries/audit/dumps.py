@@ -8,7 +8,7 @@ from pipeline.queries.scope import Checkpoint
 from pipeline.storage.folder import Folder
 from pipeline.storage.shards import count_rows
 from schemas.errors import StorageError, UsageError, unknown
-from schemas.fingerprint import sha256
+from schemas.fingerprint import blake3_of
 from schemas.manifest import Manifest, StoredObject
 from schemas.signals import CELL_SIGNALS
 
@@ -115,7 +115,7 @@ def changed_objects(folder: Folder, objects: list[StoredObject]) -> Iterator[str
     for stored in objects:
         try:
             data = folder.read(stored.path)
-            if sha256(data) != stored.sha256:
+            if blake3_of(data) != stored.blake3:
                 yield f"{stored.path} has changed since it was written"
             elif stored.table and count_rows(folder, stored.path, data) != stored.rows:
                 yield f"{stored.path} does not hold the {stored.rows} rows it was given"
