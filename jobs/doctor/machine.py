@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from packaging.requirements import Requirement
 
 from jobs.doctor.finding import Finding, ok
+from jobs.process.cores import usable_cores
 from schemas.errors import NotReadyError
 
 SHOWN = ("torch", "ray", "pyarrow", "duckdb", "fsspec", "s3fs")
@@ -61,7 +62,7 @@ def ray(environment: Mapping[str, str] = os.environ) -> list[Finding]:
     address = environment.get("RAY_ADDRESS", "")
     if not address or address == "local":
         check_socket_room(environment)
-        return [ok("ray", f"{installed}; a run starts its own on {_cores()} cores (RAY_ADDRESS is not set)")]
+        return [ok("ray", f"{installed}; a run starts its own on {usable_cores()} cores (RAY_ADDRESS is not set)")]
     if address == "auto":
         return [ok("ray", f"{installed}; RAY_ADDRESS is auto: a run looks for a Ray on this machine")]
 
@@ -119,10 +120,6 @@ def _version(name: str) -> str | None:
 
 def _fits(library: Requirement, installed: str | None) -> bool:
     return installed is not None and library.specifier.contains(installed, prereleases=True)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _why_silent(address: str) -> str:

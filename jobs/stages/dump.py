@@ -31,9 +31,9 @@ from schemas.stages import checkpoint_unit
 # A layer's shard is 40-110 MB then; objects of 64-256 MB are what S3 and DuckDB read best.
 VALUES_PER_PIECE = 32_000_000
 
-# Of zstd. Below 0 it does not pack what nothing repeats: encoding is a third faster and 3 % larger where most of
-# the mantissa is noise, but 13 to 27 % larger where it is rounded (docs/decisions/0009).
-LEVELS = {"exact": -3, "half": 1, "bfloat16": 1}
+# The share of a byte stream that packing must save. Of exact values, sign and exponent do, and what is 0 or repeats;
+# rounded ones are there to be small (docs/decisions/0019).
+WORTH = {"exact": 0.5, "half": 0.1, "bfloat16": 0.1}
 
 
 class DumpPiece(BaseModel):
@@ -95,7 +95,7 @@ def dump_sequences(
         with Ahead() as ahead:
             for block in unroll(model, sequences, path):
                 for layer, shard, audit in shards:
-                    ahead.call(append_block, shard, block, layer, names, settings.precision)
+                    ahead.call(append_block, ahead, shard, block, layer, names, settings.precision)
                     audit.add(block.layers[layer])
                 if not predictions:  # once a piece
                     shards[-1][2].add_own(model.get_submodule(path), block.layers)
@@ -124,15 +124,17 @@ def recurrent_path(run: Run, model: nn.Module) -> str:
     return path
 
 
-def append_block(shard: TileWriter, block: Block, layer: int, names: Sequence[str], precision: str) -> None:
+def append_block(
+    ahead: Ahead, shard: TileWriter, block: Block, layer: int, names: Sequence[str], precision: str
+) -> None:
     """Write one layer of a block as tiles."""
-    for tile in activation_tiles(block, layer, names, precision):
-        shard.append(tile)
+    for group in ahead.each(shard.pack, activation_tiles(block, layer, names, precision)):
+        shard.append(group)
 
 
 def _shard(piece: Piece[DumpPiece], partition: dict[str, object]) -> TileWriter:
-    level = LEVELS[piece.run.experiment.dump.precision]
-    return TileWriter(piece.run.folder, ACTIVATIONS, partition, piece.index, piece.fingerprint, level)
+    worth = WORTH[piece.run.experiment.dump.precision]
+    return TileWriter(piece.run.folder, ACTIVATIONS, partition, piece.index, piece.fingerprint, worth)
 
 
 def pieces_of(

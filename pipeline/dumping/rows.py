@@ -16,16 +16,18 @@ from schemas.activations import PREDICTIONS
 from schemas.tile import Tile
 
 TILE_NEURONS = 8
+TURNED = 64  # neurons that are transposed together: lines of a cache are read once, and what is made fits one
 
 
 def activation_tiles(block: Block, layer: int, names: Sequence[str], precision: str) -> Iterator[Tile]:
     """A block's tiles of one layer, with the signals of some names."""
-    signals = {name: block.signal(layer, name) for name in names}
-    neurons = len(next(iter(signals.values())))
-    for first in range(0, neurons, TILE_NEURONS):
-        some = slice(first, first + TILE_NEURONS)
-        values = {name: round_mantissa(signal[some], precision) for name, signal in signals.items()}
-        yield Tile(first, block.steps, values)
+    neurons = block.layers[layer].signals[names[0]].shape[-1]
+    for start in range(0, neurons, TURNED):
+        signals = {name: block.signal(layer, name, slice(start, start + TURNED)) for name in names}
+        for first in range(0, min(TURNED, neurons - start), TILE_NEURONS):
+            some = slice(first, first + TILE_NEURONS)
+            values = {name: round_mantissa(signal[some], precision) for name, signal in signals.items()}
+            yield Tile(start + first, block.steps, values)
 
 
 def prediction_rows(block: Block, vocabulary: Vocabulary) -> pa.Table:

@@ -3,8 +3,11 @@
 Parquet's own page checksums are looked at by few readers, and only when asked; a frame's is a matter of zstd.
 """
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 
+import xxhash
 import zstandard
 
 from pipeline.storage.thrift import Fields, read_struct, written_struct
@@ -15,6 +18,13 @@ _MAGIC = b"PAR1"
 # rotted claims fewer values than it has, DuckDB would go on with the pages of the next column.
 GUARD = b"\0"
 _END = 8  # bytes after the footer: its length, and the magic word
+_LEVEL = 1  # of zstd
+_mine = threading.local()  # a compressor serves one thread at a time
+_MAGIC_OF_FRAMES = b"\x28\xb5\x2f\xfd"
+_CHECKED_ONE_SEGMENT = (
+    b"\xa4"  # a frame's descriptor: four bytes of content size, no window, a checksum at the end
+)
+_BLOCK = 128 * 1024  # bytes at most
 
 # Fields of FileMetaData, RowGroup, ColumnChunk, ColumnMetaData and PageHeader, as parquet.thrift numbers them.
 _ROW_GROUPS = 4
@@ -24,24 +34,37 @@ _CODEC, _PACKED, _UNPACKED, _DATA_START, _DICTIONARY_START = 4, 7, 6, 9, 11
 _PAGE_UNPACKED, _PAGE_PACKED, _DATA_HEADER, _PAGE_STATISTICS = 2, 3, 5, 5
 
 
-def packer(level: int) -> zstandard.ZstdCompressor:
-    """What packs pages, for one thread."""
-    return zstandard.ZstdCompressor(level, write_checksum=True)
+def pack(data: bytes | memoryview) -> bytes:
+    """A frame of some bytes, in any thread."""
+    compressor: zstandard.ZstdCompressor | None = getattr(_mine, "compressor", None)
+    if compressor is None:
+        compressor = _mine.compressor = zstandard.ZstdCompressor(_LEVEL, write_checksum=True)
+    return compressor.compress(data)
 
 
-def packed_file(data: bytes, level: int) -> bytes:
+def store(data: memoryview) -> Iterator[bytes | memoryview]:
+    """The parts of a frame of bytes as they are, in blocks of zstd's kind "raw" (RFC 8878); nothing is copied."""
+    yield _MAGIC_OF_FRAMES + _CHECKED_ONE_SEGMENT + len(data).to_bytes(4, "little")
+    for start in range(0, len(data), _BLOCK):
+        block = data[start : start + _BLOCK]
+        is_last = start + _BLOCK >= len(data)
+        yield (is_last | len(block) << 3).to_bytes(3, "little")
+        yield block
+    yield (xxhash.xxh64_intdigest(data) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def packed_file(data: bytes) -> bytes:
     """A Parquet file whose pages are not compressed, with each of them in a frame of its own.
 
     pyarrow's writer has no setting for a frame's checksum.
     """
-    compressor = packer(level)
     length = int.from_bytes(data[-_END:-4], "little")
     footer, _ = read_struct(data, len(data) - _END - length)
     out = bytearray(_MAGIC)
     for group in _structs(footer, _ROW_GROUPS):
         start = len(out)
         for column in _structs(group, _COLUMNS):
-            _pack_chunk(data, column, compressor, out)
+            _pack_chunk(data, column, out)
         _set(group, _GROUP_START, start)
         _set(group, _GROUP_PACKED, len(out) - start - len(GUARD) * len(_structs(group, _COLUMNS)))
 
@@ -49,7 +72,7 @@ def packed_file(data: bytes, level: int) -> bytes:
     return b"".join([out, told, len(told).to_bytes(4, "little"), _MAGIC])
 
 
-def _pack_chunk(data: bytes, column: Fields, compressor: zstandard.ZstdCompressor, out: bytearray) -> None:
+def _pack_chunk(data: bytes, column: Fields, out: bytearray) -> None:
     """Append a column chunk's pages, and tell its ColumnChunk where they are."""
     meta: Fields = column[_META][1]
     first: int = meta.get(_DICTIONARY_START, meta[_DATA_START])[1]
@@ -60,7 +83,7 @@ def _pack_chunk(data: bytes, column: Fields, compressor: zstandard.ZstdCompresso
         moved[at] = len(out)
         header, content = read_struct(data, at)
         at = content + header[_PAGE_PACKED][1]
-        frame = compressor.compress(data[content:at])
+        frame = pack(data[content:at])
         _set(header, _PAGE_PACKED, len(frame))
         if _DATA_HEADER in header:  # bounds that the chunk's own say again
             header[_DATA_HEADER][1].pop(_PAGE_STATISTICS, None)

@@ -11,6 +11,8 @@ from pipeline.storage.store import Leftover
 
 _END = 4096  # bytes: the footer of a small shard
 TEMPORARY = "_meta/tmp"
+_PARTS = 1024  # that one call takes on Linux (IOV_MAX)
+_HELD = 8 * 2**20  # bytes
 
 
 class LocalStore:
@@ -65,12 +67,25 @@ class BesideTarget:
     def __init__(self, target: Path, temporary: Path) -> None:
         self._target, self._temporary = target, temporary
         self._file = temporary.open("wb", buffering=0)
+        self._bytes = self._sent = 0
 
-    def write(self, data: bytes) -> None:
-        """Add bytes to the file."""
-        left = memoryview(data)
-        while left:  # one call takes 2 GB at most
-            left = left[self._file.write(left) :]
+    def write(self, *parts: bytes | memoryview) -> None:
+        """Add bytes to the file, in one call: by 100 kB at a time the system takes half as long again."""
+        left = [memoryview(part) for part in parts if len(part)]
+        while left:
+            written = os.writev(self._file.fileno(), left[:_PARTS])  # 2 GB at most
+            self._bytes += written
+            while left and written >= len(left[0]):
+                written -= len(left.pop(0))
+            if written:
+                left[0] = left[0][written:]
+        self._send()
+
+    def _send(self) -> None:
+        """Have the system begin to write what it holds, so that little is left to wait for in `commit`."""
+        if self._bytes - self._sent >= _HELD and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file.fileno(), self._sent, self._bytes - self._sent, os.POSIX_FADV_DONTNEED)
+            self._sent = self._bytes
 
     def commit(self) -> bool:
         """Give the file its name, when all of it is on the disk."""

@@ -203,9 +203,9 @@ class Upload:
         self._upload: str | None = None
         self._parts: list[dict[str, object]] = []
 
-    def write(self, data: bytes) -> None:
+    def write(self, *parts: bytes | memoryview) -> None:
         """Add bytes; a part that is full is sent."""
-        self._data += data
+        self._data += b"".join(parts)
         while len(self._data) >= PART:
             self._send(bytes(self._data[:PART]))
             del self._data[:PART]

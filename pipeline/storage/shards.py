@@ -30,7 +30,6 @@ from schemas.table import Table
 # Keys of a sorted table: as they are, since zstd sees that they repeat. The rest: a dictionary.
 _PLAIN = ("sequence", "step")
 PLAN = "unrolled.plan"
-_LEVEL = 1  # of zstd
 
 # The end of a shard in which its footer lies, nearly always, and how many are in memory at once.
 _TAIL, _TAILS = 64 * 1024, 256
@@ -77,7 +76,7 @@ def write_shard(
             writer.write_table(rows, row_group_size=max(1, len(rows)))
         writer.add_key_value_metadata({PLAN: plan, DIGEST: BLANK})
 
-    data = with_digest(packed_file(buffer.getvalue().to_pybytes(), _LEVEL), blake3())
+    data = with_digest(packed_file(buffer.getvalue().to_pybytes()), blake3())
     path = table.shard_path(partition, index)
     shard = _description(folder, path, data, table.name)
     return shard if folder.create(path, data) else first_of_plan(folder, shard, plan)

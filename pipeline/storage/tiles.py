@@ -4,7 +4,10 @@ What a general writer does for every row is here done once a block of steps or n
 `token` are the same bytes for each block of neurons, absent signals are one level, every other value is there.
 """
 
+import threading
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +16,7 @@ import pyarrow as pa
 from blake3 import blake3
 
 from pipeline.storage.folder import Folder
-from pipeline.storage.frames import GUARD, packer
+from pipeline.storage.frames import GUARD
 from pipeline.storage.pages import FLOAT, INT32, Chunk, float_chunk, integer_chunk, null_chunk
 from pipeline.storage.shards import PLAN, first_of_plan
 from pipeline.storage.thrift import Struct
@@ -27,11 +30,25 @@ _OPTIONAL = 1  # FieldRepetitionType
 _TYPES = {pa.int32(): INT32, pa.float32(): FLOAT}
 
 
+@dataclass(frozen=True, eq=False)
+class RowGroup:
+    """A tile as it will lie in the file, wherever that is."""
+
+    rows: int
+    chunks: dict[str, Chunk]  # by column
+
+
 class TileWriter:
     """A shard being written: tiles are appended, and it appears when the `with` block ends without an error."""
 
     def __init__(
-        self, folder: Folder, table: Table, partition: Mapping[str, object], index: int, plan: str, level: int = 1
+        self,
+        folder: Folder,
+        table: Table,
+        partition: Mapping[str, object],
+        index: int,
+        plan: str,
+        worth: float = 0.5,
     ) -> None:
         """Begin a shard.
 
@@ -41,11 +58,10 @@ class TileWriter:
             partition: a value for each of its partition columns.
             index: the shard's number within the partition.
             plan: fingerprint of the plan that it belongs to; kept in the shard's metadata.
-            level: of zstd, for the floats.
+            worth: the share of a byte stream of floats that packing must save, or it is stored as it is.
         """
-        self._folder, self._table, self._plan = folder, table, plan
+        self._folder, self._table, self._plan, self._worth = folder, table, plan, worth
         self._path = table.shard_path(partition, index)
-        self._keys, self._floats = packer(1), packer(level)
 
         self._file = folder.begin(self._path)
         self._digest = blake3()
@@ -53,6 +69,7 @@ class TileWriter:
 
         self._groups: list[Struct] = []
         self._last: tuple[Steps, int, dict[str, Chunk]] | None = None
+        self._lock = threading.Lock()
         self._stored: StoredObject | None = None
 
     def __enter__(self) -> Self:
@@ -79,35 +96,36 @@ class TileWriter:
             raise RuntimeError("a shard is stored when its block ends")
         return self._stored
 
-    def append(self, tile: Tile) -> None:
-        """Write a tile as a row group."""
+    def pack(self, tile: Tile) -> RowGroup:
+        """A tile as a row group; in any thread, and in any order."""
         neurons, steps = tile.neurons, tile.steps
         assert all(values.shape == (len(neurons), len(steps.step)) for values in tile.signals.values())
-        rows = len(neurons) * len(steps.step)
         chunks = self._shared(steps, len(neurons), tile.signals.keys())
-        chunks["neuron"] = integer_chunk("neuron", np.repeat(neurons, len(steps.step)), self._keys)
-        chunks |= {name: float_chunk(name, values, self._floats) for name, values in tile.signals.items()}
-        columns = [self._column(chunks[name]) for name in self._table.schema.names]
-        unpacked = sum(chunk.unpacked for chunk in chunks.values())
-        self._groups.append(Struct().structs(1, columns).i64(2, unpacked).i64(3, rows))
-        self._rows += rows
+        chunks["neuron"] = integer_chunk("neuron", np.repeat(neurons, len(steps.step)))
+        chunks |= {name: float_chunk(name, values, self._worth) for name, values in tile.signals.items()}
+        return RowGroup(len(neurons) * len(steps.step), chunks)
+
+    def append(self, group: RowGroup) -> None:
+        """Write a row group."""
+        chunks = [group.chunks[name] for name in self._table.schema.names]
+        ends = accumulate((chunk.size for chunk in chunks), initial=self._bytes)
+        columns = [_column(chunk, start) for chunk, start in zip(chunks, ends, strict=False)]
+        self._write(*(part for chunk in chunks for part in chunk.parts))
+        unpacked = sum(chunk.unpacked for chunk in group.chunks.values())
+        self._groups.append(Struct().structs(1, columns).i64(2, unpacked).i64(3, group.rows))
+        self._rows += group.rows
 
     def _shared(self, steps: Steps, neurons: int, signals: Collection[str]) -> dict[str, Chunk]:
         """The chunks that are alike for any so many neurons at the same steps: keys, and absent signals."""
-        if self._last is None or self._last[0] is not steps or self._last[1] != neurons:
-            keys = {"sequence": steps.sequence, "step": steps.step, "token": steps.token}
-            chunks = {name: integer_chunk(name, np.tile(key, neurons), self._keys) for name, key in keys.items()}
-            for name in self._table.schema.names:
-                if name not in (*keys, "neuron", *signals):
-                    chunks[name] = null_chunk(name, neurons * len(steps.step), self._keys)
-            self._last = steps, neurons, chunks
-        return dict(self._last[2])
-
-    def _column(self, chunk: Chunk) -> Struct:
-        """Write a chunk; its ColumnChunk for the footer."""
-        meta = Struct(chunk.head, 5).i64(6, chunk.unpacked).i64(7, len(chunk.data)).i64(9, self._bytes)
-        self._write(chunk.data + GUARD)
-        return Struct().i64(2, 0).struct(3, meta.struct(12, chunk.statistics))
+        with self._lock:
+            if self._last is None or self._last[0] is not steps or self._last[1] != neurons:
+                keys = {"sequence": steps.sequence, "step": steps.step, "token": steps.token}
+                chunks = {name: integer_chunk(name, np.tile(key, neurons)) for name, key in keys.items()}
+                for name in self._table.schema.names:
+                    if name not in (*keys, "neuron", *signals):
+                        chunks[name] = null_chunk(name, neurons * len(steps.step))
+                self._last = steps, neurons, chunks
+            return dict(self._last[2])
 
     def _commit(self) -> StoredObject:
         footer = self._footer()
@@ -138,7 +156,15 @@ class TileWriter:
         footer.structs(5, notes).binary(6, b"unrolled version 1 (build 1)").structs(7, [order] * len(fields))
         return footer.whole()
 
-    def _write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._digest.update(data)
-        self._bytes += len(data)
+    def _write(self, *parts: bytes | memoryview) -> None:
+        self._file.write(*parts)
+        for part in parts:
+            self._digest.update(part)
+            self._bytes += len(part)
+
+
+def _column(chunk: Chunk, start: int) -> Struct:
+    """The ColumnChunk of a chunk that begins at a byte of the file."""
+    size = chunk.size - len(GUARD)
+    meta = Struct(chunk.head, 5).i64(6, chunk.unpacked).i64(7, size).i64(9, start)
+    return Struct().i64(2, 0).struct(3, meta.struct(12, chunk.statistics))

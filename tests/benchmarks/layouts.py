@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 
-from jobs.stages.dump import LEVELS
+from jobs.stages.dump import WORTH
 from pipeline.dumping.precision import MANTISSA_BITS, round_mantissa
 from pipeline.dumping.rows import TILE_NEURONS
 from pipeline.dumping.unroll import BLOCK_STEPS, unroll
@@ -79,9 +79,9 @@ class Layout(NamedTuple):
                 rows = map(tile_rows, tiles)
                 written += write_shard(Folder(root), ACTIVATIONS, place, index, rows, "benchmark").bytes
             else:
-                with TileWriter(Folder(root), ACTIVATIONS, place, index, "benchmark", LEVELS[precision]) as shard:
+                with TileWriter(Folder(root), ACTIVATIONS, place, index, "benchmark", WORTH[precision]) as shard:
                     for tile in tiles:
-                        shard.append(tile)
+                        shard.append(shard.pack(tile))
                 written += shard.stored.bytes
         return written
 

@@ -46,7 +46,7 @@ def tiles(root: Path) -> Path:
     values = np.random.default_rng(0).normal(size=(4, 60)).astype(np.float32)
     partition = dict.fromkeys(TABLES["activations"].partition_by, "1")
     with TileWriter(Folder(str(root)), TABLES["activations"], partition, 0, "plan") as writer:
-        writer.append(Tile(0, steps, {"hidden_state": values, "cell_state": -values}))
+        writer.append(writer.pack(Tile(0, steps, {"hidden_state": values, "cell_state": -values})))
     return root / writer.stored.path
 
 
@@ -105,7 +105,7 @@ def test_columns_of_many_pages_keep_their_values_and_bounds() -> None:
             dictionary_pagesize_limit=20_000,
             row_group_size=9000,
         )
-    data = packed_file(plain.getvalue(), 1)
+    data = packed_file(plain.getvalue())
     assert pq.read_table(pa.BufferReader(data)).equals(rows)
     found, theirs = (pq.read_metadata(pa.BufferReader(file)) for file in (data, packed.getvalue()))
     assert found.schema.equals(theirs.schema)

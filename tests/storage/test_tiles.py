@@ -50,10 +50,10 @@ def tile(
     return Tile(first, steps, signals)
 
 
-def write(folder: Folder, tiles: Sequence[Tile], plan: str = "plan1", level: int = 1) -> StoredObject:
-    with TileWriter(folder, ACTIVATIONS, PARTITION, 0, plan, level) as writer:
+def write(folder: Folder, tiles: Sequence[Tile], plan: str = "plan1", worth: float = 0.5) -> StoredObject:
+    with TileWriter(folder, ACTIVATIONS, PARTITION, 0, plan, worth) as writer:
         for each in tiles:
-            writer.append(each)
+            writer.append(writer.pack(each))
     return writer.stored
 
 
@@ -88,7 +88,7 @@ def test_every_reader_gets_every_bit(data: st.DataObject) -> None:
     rows = pa.concat_tables([tile_rows(each) for each in tiles])
     with TemporaryDirectory() as root:
         folder = Folder(root)
-        stored = write(folder, tiles, level=data.draw(st.sampled_from([-3, 1])))
+        stored = write(folder, tiles, worth=data.draw(st.sampled_from([-1.0, 0.1, 0.5, 1.0])))
         path = folder.address(stored.path)
         read = pq.ParquetFile(path).read()
         asked = duckdb.sql(f"select * from read_parquet('{path}', hive_partitioning = false)").to_arrow_table()
@@ -101,7 +101,7 @@ def test_a_large_tile_comes_back(folder: Folder) -> None:
     """Levels, sizes and offsets of more than a byte; a list of row groups of more than 15."""
     blocks = [steps_of([700, 6000], first) for first in (0, 2, 4)]
     tiles = [tile(steps, 8, first, seed=first) for steps in blocks for first in range(0, 48, 8)]
-    stored = write(folder, tiles, level=-3)
+    stored = write(folder, tiles)
     path = folder.address(stored.path)
     rows = pa.concat_tables([tile_rows(each) for each in tiles])
     assert read_shards(folder, [stored], ACTIVATIONS.schema.names).equals(rows)
@@ -183,7 +183,7 @@ def test_a_disk_that_is_full_from_the_start_keeps_nothing(folder: Folder) -> Non
 
 def append_and_stop(writer: TileWriter) -> None:
     with writer:
-        writer.append(tile(steps_of([10])))
+        writer.append(writer.pack(tile(steps_of([10]))))
         raise ValueError("stopped")
 
 
