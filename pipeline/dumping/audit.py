@@ -18,7 +18,7 @@ from schemas.signals import STATE
 ROUNDING = 1e-6  # a residual below this is not made relative
 HELD = 65_536  # values of a signal that are checked together: a core's cache holds them, with what is made of them
 KEPT = 128  # of their residuals, for the median
-SAMPLED = 37  # one step in so many is worked out again with the weights; no common length is a multiple
+SAMPLED = 61  # one step in so many is worked out again with the weights; no common length is a multiple
 MEMORY, SHOWN, MIXED = "c = f * c' + i * g", "h = o * tanh(c)", "h = (1 - z) * n + z * h'"
 STEP, OWN = "every signal from the step before", "h is the module's own"
 Places = tuple[Tensor, Tensor]

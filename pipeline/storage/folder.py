@@ -309,10 +309,10 @@ class _Explaining:
     def __init__(self, pending: Pending, doing: str) -> None:
         self._pending, self._doing = pending, doing
 
-    def write(self, *parts: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Add bytes at its end."""
         with explaining(self._doing):
-            self._pending.write(*parts)
+            self._pending.write(data)
 
     def commit(self) -> bool:
         """Let it appear."""

@@ -203,9 +203,9 @@ class Upload:
         self._upload: str | None = None
         self._parts: list[dict[str, object]] = []
 
-    def write(self, *parts: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Add bytes; a part that is full is sent."""
-        self._data += b"".join(parts)
+        self._data += data
         while len(self._data) >= PART:
             self._send(bytes(self._data[:PART]))
             del self._data[:PART]

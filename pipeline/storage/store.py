@@ -19,7 +19,7 @@ class Leftover:
 class Pending(Protocol):
     """An object that is being written."""
 
-    def write(self, *parts: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Add bytes at its end."""
 
     def commit(self) -> bool:
@@ -74,9 +74,9 @@ class Whole:
         self._files, self._path = files, path
         self._data = bytearray()
 
-    def write(self, *parts: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         """Add bytes to the buffer."""
-        self._data += b"".join(parts)
+        self._data += data
 
     def commit(self) -> bool:
         """Hand the whole object over."""

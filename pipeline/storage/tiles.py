@@ -7,6 +7,7 @@ What a general writer does for every row is here done once a block of steps or n
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from types import TracebackType
 from typing import Self
@@ -27,6 +28,7 @@ from schemas.tile import Steps, Tile
 
 _MAGIC = b"PAR1"
 _OPTIONAL = 1  # FieldRepetitionType
+_ALIKE = 512  # chunks of a few hundred bytes: the next layer's are those of this one
 _TYPES = {pa.int32(): INT32, pa.float32(): FLOAT}
 
 
@@ -101,7 +103,7 @@ class TileWriter:
         neurons, steps = tile.neurons, tile.steps
         assert all(values.shape == (len(neurons), len(steps.step)) for values in tile.signals.values())
         chunks = self._shared(steps, len(neurons), tile.signals.keys())
-        chunks["neuron"] = integer_chunk("neuron", np.repeat(neurons, len(steps.step)))
+        chunks["neuron"] = _neuron_chunk(tile.first_neuron, len(neurons), len(steps.step))
         chunks |= {name: float_chunk(name, values, self._worth) for name, values in tile.signals.items()}
         return RowGroup(len(neurons) * len(steps.step), chunks)
 
@@ -110,7 +112,7 @@ class TileWriter:
         chunks = [group.chunks[name] for name in self._table.schema.names]
         ends = accumulate((chunk.size for chunk in chunks), initial=self._bytes)
         columns = [_column(chunk, start) for chunk, start in zip(chunks, ends, strict=False)]
-        self._write(*(part for chunk in chunks for part in chunk.parts))
+        self._write(b"".join(part for chunk in chunks for part in chunk.parts))
         unpacked = sum(chunk.unpacked for chunk in group.chunks.values())
         self._groups.append(Struct().structs(1, columns).i64(2, unpacked).i64(3, group.rows))
         self._rows += group.rows
@@ -156,11 +158,16 @@ class TileWriter:
         footer.structs(5, notes).binary(6, b"unrolled version 1 (build 1)").structs(7, [order] * len(fields))
         return footer.whole()
 
-    def _write(self, *parts: bytes | memoryview) -> None:
-        self._file.write(*parts)
-        for part in parts:
-            self._digest.update(part)
-            self._bytes += len(part)
+    def _write(self, data: bytes) -> None:
+        """Write much at once: by 100 kB, the system takes half as long again, and the digest twice as long."""
+        self._file.write(data)
+        self._digest.update(data)
+        self._bytes += len(data)
+
+
+@lru_cache(_ALIKE)
+def _neuron_chunk(first: int, neurons: int, steps: int) -> Chunk:
+    return integer_chunk("neuron", np.repeat(np.arange(first, first + neurons, dtype=np.int32), steps))
 
 
 def _column(chunk: Chunk, start: int) -> Struct:
