@@ -25,6 +25,7 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
+from jobs.process.cores import share_cores
 from jobs.process.interruption import adopt_orphans
 from jobs.process.memory import keep_freed_memory
 from jobs.process.secrets import hide_secrets_in_logs
@@ -37,8 +38,9 @@ from schemas.redact import is_secret_name
 WINDOW = 2
 
 
-def _call(function: Callable[[Any], None], argument: Any) -> None:
+def _call(function: Callable[[Any], None], argument: Any, at_once: int) -> None:
     keep_freed_memory()
+    share_cores(at_once)
     hide_secrets_in_logs()
     function(argument)
 
@@ -54,6 +56,7 @@ class RayRunner:
         self._workers = workers
         self._function: object = None  # the last that was handed over, and Ray's copy of it
         self._shared: Any = None
+        self._at_once = 1
         self._needs = Needs()
 
     def __enter__(self) -> Self:
@@ -92,8 +95,9 @@ class RayRunner:
         if function is not self._function:
             self._check_room()
             self._function, self._shared = function, ray.put(function)
+            self._at_once = _at_once(self._needs)
         task = _task.options(num_cpus=self._needs.cpus, num_gpus=self._needs.gpus, memory=self._memory())
-        ticket: Ticket = task.remote(self._shared, argument)
+        ticket: Ticket = task.remote(self._shared, argument, self._at_once)
         return ticket
 
     def wait(self, tickets: Sequence[Ticket], seconds: float) -> Sequence[tuple[Ticket, Exception | None]]:
@@ -162,6 +166,16 @@ class RayRunner:
             logging_level=logging.ERROR,
             _node_ip_address="127.0.0.1",
         )
+
+
+def _at_once(needs: Needs) -> int:
+    """How many calls the largest machine of the cluster makes at the same time."""
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    wanted = {"CPU": needs.cpus, "GPU": needs.gpus}
+    return max(
+        int(min((node["Resources"].get(name, 0.0) // count for name, count in wanted.items() if count), default=1))
+        for node in nodes
+    )
 
 
 def _warn_of_secrets() -> None:
