@@ -14,6 +14,10 @@ class Steps:
     step: np.ndarray  # (M,) int32
     token: np.ndarray  # (M,) int32
 
+    def are(self, other: "Steps") -> bool:
+        """Whether they are the same steps."""
+        return all(np.array_equal(mine, getattr(other, key)) for key, mine in vars(self).items())
+
 
 @dataclass(frozen=True, eq=False)
 class Tile:

@@ -14,6 +14,7 @@ from jobs.run.selection import kept_layers, kept_signals
 from jobs.runners.base import Needs
 from pipeline.scoring.rows import Asked, score_rows
 from pipeline.storage.shards import read_shards, write_shard
+from pipeline.storage.tiles import read_tiles
 from schemas.experiment import Experiment
 from schemas.manifest import StoredObject
 from schemas.scores import ANNOTATIONS, SCORES
@@ -132,11 +133,9 @@ def _layer_signals(run: Run, model: str, checkpoint: int, layer: int, place: _Pl
     for shard in dump.objects:
         if f"/layer={layer}/" not in shard.path:
             continue
-        rows = read_shards(run.folder, [shard], ["neuron", "sequence", "step", *SIGNALS])
-        steps = place.of(rows["sequence"].to_numpy(), rows["step"].to_numpy())
-        neuron = rows["neuron"].to_numpy()
-        for signal in SIGNALS:
-            if rows[signal].null_count == 0:
+        for tile in read_tiles(run.folder, shard, SIGNALS):
+            steps = place.of(tile.steps.sequence, tile.steps.step)
+            for signal, values in tile.signals.items():
                 matrix = matrices.setdefault(signal, np.empty((place.rows, hidden_size), np.float32))
-                matrix[steps, neuron] = rows[signal].to_numpy()
+                matrix[steps, tile.first_neuron : tile.first_neuron + len(values)] = values.T
     return matrices

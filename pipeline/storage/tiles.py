@@ -1,11 +1,11 @@
-"""A shard of `activations`, written tile by tile as a Parquet file of our own (docs/decisions/0009).
+"""A shard of `activations`, written tile by tile as a Parquet file of our own (docs/decisions/0009), and read so.
 
 What a general writer does for every row is here done once a block of steps or not at all: `sequence`, `step` and
 `token` are the same bytes for each block of neurons, absent signals are one level, every other value is there.
 """
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -14,12 +14,13 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from blake3 import blake3
 
 from pipeline.storage.folder import Folder
 from pipeline.storage.frames import GUARD
 from pipeline.storage.pages import FLOAT, INT32, Chunk, float_chunk, integer_chunk, null_chunk
-from pipeline.storage.shards import PLAN, first_of_plan
+from pipeline.storage.shards import PLAN, first_of_plan, read_verified
 from pipeline.storage.thrift import Struct
 from pipeline.storage.whole import BLANK, DIGEST, footer_digest, with_digest
 from schemas.manifest import StoredObject
@@ -163,6 +164,33 @@ class TileWriter:
         self._file.write(data)
         self._digest.update(data)
         self._bytes += len(data)
+
+
+def read_tiles(folder: Folder, stored: StoredObject, signals: Sequence[str]) -> Iterator[Tile]:
+    """The tiles of a verified shard, each read once, for as many consumers as there are.
+
+    Tiles of the same steps have the same `Steps`.
+
+    Args:
+        folder: the lake.
+        stored: a shard of `activations`.
+        signals: names of those that are read; a tile has those that were written.
+
+    Raises:
+        StorageError: the shard is missing, or is not what its manifest lists.
+    """
+    file = pq.ParquetFile(pa.BufferReader(read_verified(folder, stored)))
+    keys = ("sequence", "step", "token")
+    steps: Steps | None = None
+    for group in range(file.num_row_groups):
+        rows = file.read_row_group(group, ["neuron", *keys, *signals])
+        neurons = rows["neuron"].to_numpy()
+        first, count = int(neurons[0]), int(neurons[-1]) - int(neurons[0]) + 1
+        found = Steps(*(rows[key].to_numpy()[: len(rows) // count] for key in keys))
+        if steps is None or not steps.are(found):
+            steps = found
+        values = {name: rows[name].to_numpy() for name in signals if not rows[name].null_count}
+        yield Tile(first, steps, {name: column.reshape(count, -1) for name, column in values.items()})
 
 
 @lru_cache(_ALIKE)

@@ -16,7 +16,7 @@ from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
 from pipeline.storage.shards import count_rows, describe, describe_whole, read_shards, write_shard
 from pipeline.storage.thrift import varint
-from pipeline.storage.tiles import TileWriter
+from pipeline.storage.tiles import TileWriter, read_tiles
 from schemas.activations import ACTIVATIONS
 from schemas.errors import StorageError
 from schemas.manifest import StoredObject
@@ -108,6 +108,21 @@ def test_a_large_tile_comes_back(folder: Folder) -> None:
     names = ", ".join(ACTIVATIONS.schema.names)
     assert duckdb.sql(f"select {names} from read_parquet('{path}')").to_arrow_table().equals(rows)
     assert stored.rows == count_rows(folder, stored.path, folder.read(stored.path)) == len(rows)
+
+
+def test_tiles_are_read_as_they_were_written(folder: Folder) -> None:
+    """Those of a block share their steps, so that what is worked out of them is worked out once."""
+    blocks = [steps_of([50, 13], first) for first in (0, 2)]
+    tiles = [tile(steps, 8 - first // 8, first, SIGNALS[:2], first) for steps in blocks for first in (0, 8)]
+    stored = write(folder, tiles)
+    read = list(read_tiles(folder, stored, SIGNALS[1:3]))
+    assert [each.first_neuron for each in read] == [0, 8, 0, 8]
+    assert read[0].steps is read[1].steps
+    assert read[1].steps is not read[2].steps
+    for mine, theirs in zip(tiles, read, strict=True):
+        assert mine.steps.are(theirs.steps)
+        assert set(theirs.signals) == {SIGNALS[1]}, "what was not asked for or never written is not there"
+        np.testing.assert_array_equal(theirs.signals[SIGNALS[1]], mine.signals[SIGNALS[1]])
 
 
 def test_bounds_are_those_of_the_values(folder: Folder) -> None:
