@@ -18,7 +18,7 @@ HEADINGS = {
     "main-path": ("## Dumping", "## Reading", "## Memory", "## Not measured"),
     "peers": ("## Peers", "ours, exact", "## Not measured"),
     "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
-    "quality": ("## Quality", "| peephole_lstm |", "## Not measured"),
+    "quality": ("## Quality", "| peephole_lstm |", "| lstm, char-rnn's settings |", "## Not measured"),
     "precision": ("## Precision", "bfloat16", "## Not measured"),
     "training": ("## Training", "## Training together", "## Not measured"),
     "storage": ("## Committing", "## Resuming", "## Workers", "## Not measured"),

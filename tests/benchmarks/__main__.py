@@ -84,7 +84,7 @@ PAGES = {
         "Nothing here is timed; up to rounding, every figure is the same on every machine.",
         (
             "Training to convergence: every network sees each character once or twice.",
-            "Larger networks, other recipes, and learning rates other than these two.",
+            "Larger networks and other settings: docs/log.md has those that were tried.",
             "The two texts of the paper.",
         ),
     ),
