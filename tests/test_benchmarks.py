@@ -16,6 +16,7 @@ HEADINGS = {
     "faults": ("## Faults", "| all |", "## Not measured"),
     "layouts": ("## Layouts", "ours, 12,800 x 8", "## Not measured"),
     "main-path": ("## Dumping", "## Reading", "## Memory", "## Not measured"),
+    "networks": ("## Networks", "| state_memory |", "## Not measured"),
     "peers": ("## Peers", "ours, exact", "## Not measured"),
     "sql-on-s3": ("## SQL on S3", "one neuron, all steps, 20 ms", "## Not measured"),
     "quality": ("## Quality", "| peephole_lstm |", "| lstm, char-rnn's settings |", "## Not measured"),
