@@ -57,11 +57,11 @@ def run(*, quick: bool) -> Theme:
     return Theme(
         title="Networks",
         method=(
-            "The shipped experiments with more seeds than they ship. A size is n in a^n X b^n, the a's among X's, the "
-            "x's to remember a letter over, or the letters to copy; training goes up to the second column's. Of every "
-            "size beyond, up to the last that is tried, there are as many sequences as `[extrapolate]` says, and a "
-            "network fails when it gets one of them wrong, anywhere after what determines it. Bits are per character "
-            "of the valid split."
+            "The shipped experiments with more seeds than they ship. A size is n in a^n X b^n, the a's among "
+            "X's, the x's to remember a letter over, or the letters to copy; training goes up to the second "
+            "column's. Of every size, up to the last that is tried, there are as many sequences as "
+            "`[extrapolate]` says, and a network fails when it gets one of them wrong, anywhere after what "
+            "determines it. Bits are per character of the valid split."
         ),
         header=(
             "experiment",
