@@ -43,14 +43,25 @@ def parse_experiment(document: Mapping[str, object], source: str) -> Experiment:
         return Experiment.model_validate(document)
     except ValidationError as error:
         problems = error.errors()
-        # Of a union's forms the last is the general one: a list of signals rather than the word all.
-        first = [problem for problem in problems if problem["loc"][:2] == problems[0]["loc"][:2]][-1]
-        raise UsageError(f"{source}: {_sentence(first)}") from None
+        forms = [problem for problem in problems if problem["loc"][:2] == problems[0]["loc"][:2]]
+        raise UsageError(f"{source}: {_sentence(_meant(forms))}") from None
+
+
+def _meant(forms: list[ErrorDetails]) -> ErrorDetails:
+    """Which of the problems that a setting has with each form it may take is told.
+
+    A word is compared with the words that it may be; else the last form is the general one: a list of signals
+    rather than the word all, a number rather than the word torch.
+    """
+    words = (form for form in forms if form["type"] == "literal_error" and isinstance(form["input"], str))
+    return next(words, forms[-1])
 
 
 def _sentence(error: ErrorDetails) -> str:  # noqa: PLR0911  # one sentence a kind
     path = [part for place, part in enumerate(error["loc"]) if (place, error["loc"][0]) != (1, "task")]
-    path = [part for part in path if not str(part).startswith(("literal[", "list["))]  # which form of a union
+    path = [
+        part for part in path if not str(part).startswith(("literal[", "list[", "constrained"))
+    ]  # which form of a union
     key = ".".join(str(part) for part in path)
     given = error["input"]
 

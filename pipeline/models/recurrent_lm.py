@@ -19,7 +19,7 @@ from schemas.start_settings import StartSettings
 # A state between two calls as torch's modules have it, (layers, batch, neurons) each: the hidden state, or hidden
 # and cell state; None is zero, and all that a memoryless cell has.
 CarriedState = Tensor | tuple[Tensor, ...] | None
-AS_TORCH_DRAWS = StartSettings()
+DEFAULT_START = StartSettings()
 FUSED: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
@@ -122,7 +122,7 @@ def layer_weights(parameters: Mapping[str, Tensor], suffix: str) -> Weights:
     return Weights(**(absent | present))
 
 
-def make_model(architecture: Architecture, seed: int, start: StartSettings = AS_TORCH_DRAWS) -> RecurrentLM:
+def make_model(architecture: Architecture, seed: int, start: StartSettings = DEFAULT_START) -> RecurrentLM:
     """A model with the first weights that a seed decides, leaving torch's own random state as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from schemas.signals import KEEPING_GATE, STACKED
-from schemas.start_settings import StartSettings
+from schemas.start_settings import AS_TORCH, Gain, StartSettings
 
 
 @torch.no_grad()
 def draw(recurrent: nn.Module, readout: nn.Linear, cell: str, start: StartSettings) -> None:
-    """Draw the weights that a start says something of; all others stay as torch has drawn them.
+    """Draw the weights that a start has a gain for; all others stay as torch has drawn them.
 
     Args:
         recurrent: its parameters have torch's names (weight_ih_l0, …) and stacking.
@@ -40,8 +40,8 @@ def draw(recurrent: nn.Module, readout: nn.Linear, cell: str, start: StartSettin
     _draw_normal(readout.weight, start.readout, per_layer)
 
 
-def _draw_normal(weights: Tensor, gain: float | None, per_gain: float = 1.0) -> None:
-    if gain is not None:
+def _draw_normal(weights: Tensor, gain: Gain, per_gain: float = 1.0) -> None:
+    if gain != AS_TORCH:
         weights.normal_(0, gain * per_gain)
 
 

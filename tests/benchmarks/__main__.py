@@ -17,6 +17,7 @@ from tests.benchmarks import (
     faults,
     layouts,
     memory,
+    networks,
     peers,
     precision,
     quality,
@@ -84,8 +85,17 @@ PAGES = {
         "Nothing here is timed; up to rounding, every figure is the same on every machine.",
         (
             "Training to convergence: every network sees each character once or twice.",
-            "Larger networks, other recipes, and learning rates other than these two.",
+            "Larger networks and other settings: docs/log.md has those that were tried.",
             "The two texts of the paper.",
+        ),
+    ),
+    "networks": Page(
+        "The article's networks",
+        {"networks": networks.run},
+        "Seconds aside, every figure is the same on every machine, up to rounding.",
+        (
+            "What the networks' neurons do: the experiments' own answers say that.",
+            "Other settings: docs/log.md has those that were tried.",
         ),
     ),
     "layouts": Page(

@@ -1,17 +1,21 @@
 """First weights: each kind has the spread that its gain asks for, and nothing else moves."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from schemas.experiment import Architecture
 from schemas.signals import CELL_SIGNALS, KEEPING_GATE, STACKED
-from schemas.start_settings import StartSettings
+from schemas.start_settings import AS_TORCH, StartSettings
 
 NEURONS, CHARACTERS = 64, 50
+GAINS = ("characters", "below", "recurrent", "readout")
+TORCHS: dict[str, Any] = dict.fromkeys(GAINS, AS_TORCH)
 
 
-def parameters(cell: str, seed: int = 0, layers: int = 2, **start: float) -> dict[str, torch.Tensor]:
+def parameters(cell: str, seed: int = 0, layers: int = 2, **start: Any) -> dict[str, torch.Tensor]:
     shape = {"cell": cell, "layers": layers, "hidden_size": NEURONS, "vocabulary_size": CHARACTERS}
     model = make_model(Architecture.model_validate(shape), seed, StartSettings.model_validate(start))
     return {name.removeprefix("recurrent."): values.detach() for name, values in model.named_parameters()}
@@ -36,15 +40,28 @@ def test_a_rows_sum_is_as_large_as_its_gain(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELL_SIGNALS)
-def test_what_is_left_open_is_torchs(cell: str) -> None:
+def test_what_is_left_out_is_drawn_by_the_documented_gains(cell: str) -> None:
+    """Of every cell the same: characters 1, below 2.3, read-out 1.7, and the rest as torch draws it."""
+    drawn = parameters(cell, seed=2)
+    said = parameters(cell, seed=2, characters=1.0, below=2.3, recurrent=AS_TORCH, readout=1.7, keep=0.0)
+    torchs = parameters(cell, seed=2, **TORCHS)
+    assert all(torch.equal(values, said[name]) for name, values in drawn.items())
+    moved = {name for name, values in drawn.items() if not torch.equal(values, torchs[name])}
+    assert moved == {"weight_ih_l0", "weight_ih_l1", "readout.weight"}
+
+
+@pytest.mark.parametrize("cell", CELL_SIGNALS)
+def test_what_is_left_to_torch_is_torchs(cell: str) -> None:
     shape = {"cell": cell, "layers": 2, "hidden_size": NEURONS, "vocabulary_size": CHARACTERS}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         plain = RecurrentLM(Architecture.model_validate(shape)).state_dict()
-    for name, values in parameters(cell, seed=3).items():
+    for name, values in parameters(cell, seed=3, **TORCHS).items():
         assert torch.equal(values, plain[name if name.startswith("readout.") else f"recurrent.{name}"])
-    drawn, other = (parameters(cell, seed=seed, characters=1.0) for seed in (3, 4))
-    moved = {name for name, values in parameters(cell, seed=3).items() if not torch.equal(values, drawn[name])}
+    drawn, other = (parameters(cell, seed=seed, **(TORCHS | {"characters": 1.0})) for seed in (3, 4))
+    moved = {
+        name for name, values in drawn.items() if not torch.equal(values, parameters(cell, 3, **TORCHS)[name])
+    }
     assert moved == {"weight_ih_l0"}
     assert not any(torch.equal(values, other[name]) for name, values in drawn.items())
 

@@ -44,6 +44,12 @@ NETWORK = {
         ({**NETWORK, "task": TINY["task"], "corpus": {"probe": 0}}, "the task counting has no end"),
         ({**TINY, "start": {"keep": 1.0}}, "start.keep is for cells with a gate that keeps the state, lstm, gru"),
         ({**TINY, "start": {"readout": -1.0}}, "start.readout should be greater than or equal to 0, not -1.0"),
+        (
+            {**TINY, "start": {"readout": "torhc"}},
+            "unknown start.readout 'torhc': did you mean 'torch'? known: torch",
+        ),
+        ({**TINY, "start": {"below": float("nan")}}, "start.below should be a finite number, not nan"),
+        ({**TINY, "start": {"below": float("inf")}}, "start.below should be a finite number, not inf"),
         ({**TINY, "start": {"recurent": 1.0}}, "unknown key start.recurent: did you mean start.recurrent?"),
         ({**NETWORK, "start": {"readout": 1.0}}, "a [network] is dumped as it is: take [start] out"),
         (changed("training.dropout", 0.5), "training.dropout lies between layers, and model.layers has 1"),
