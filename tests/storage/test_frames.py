@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from pipeline.storage.folder import Folder
-from pipeline.storage.frames import packed_file
+from pipeline.storage.frames import packed_file, store
 from pipeline.storage.shards import write_shard
 from pipeline.storage.thrift import read_struct, written_struct
 from pipeline.storage.tiles import TileWriter
@@ -89,6 +90,25 @@ def test_every_page_is_a_frame_with_its_checksum(tmp_path: Path, table: Table) -
     for page in pages:
         assert data[page.start : page.start + 4] == b"\x28\xb5\x2f\xfd"
         assert data[page.start + 4] & CHECKSUM
+
+
+@pytest.mark.parametrize("size", [0, 1, 128 * 1024, 128 * 1024 + 1, 400_000])
+def test_what_is_stored_as_it_is_is_a_frame(size: int) -> None:
+    data = np.random.default_rng(0).bytes(size)
+    frame = b"".join(store(memoryview(data)))
+    assert zstandard.decompress(frame) == data
+    assert zstandard.get_frame_parameters(frame).has_checksum
+    assert len(frame) < size + 13 + 4 * (1 + size // (128 * 1024))
+
+
+def test_a_flipped_bit_of_what_is_stored_as_it_is_is_refused() -> None:
+    data = bytes(range(40))
+    frame = b"".join(store(memoryview(data)))
+    for bit in range(8 * len(frame)):
+        rotten = bytearray(frame)
+        rotten[bit // 8] ^= 1 << bit % 8
+        with suppress(zstandard.ZstdError, MemoryError):  # of a content of 2**63 bytes
+            assert zstandard.decompress(rotten, max_output_size=1000) == data, "some bits of a header mean nothing"
 
 
 def test_columns_of_many_pages_keep_their_values_and_bounds() -> None:

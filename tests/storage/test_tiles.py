@@ -148,6 +148,26 @@ def test_bounds_are_those_of_the_values(folder: Folder) -> None:
     assert not found[0][SIGNALS[7]].has_min_max
 
 
+@pytest.mark.parametrize(
+    ("values", "worth", "most"), [("zeros", 0.5, 0.01), ("noise", 0.5, 4.1), ("noise", -1.0, 4.0)]
+)
+def test_a_stream_is_packed_where_that_saves_enough(
+    folder: Folder, values: str, worth: float, most: float
+) -> None:
+    steps = steps_of([2000])
+    made = np.zeros((8, 2000)) if values == "zeros" else np.random.default_rng(0).normal(size=(8, 2000))
+    stored = write(folder, [Tile(0, steps, {"hidden_state": made.astype(np.float32)})], worth=worth)
+    chunks = pq.read_metadata(folder.address(stored.path)).row_group(0)
+    (size,) = (
+        chunks.column(place).total_compressed_size
+        for place in range(chunks.num_columns)
+        if chunks.column(place).path_in_schema == "hidden_state"
+    )
+    assert size < most * made.size
+    if values == "noise":
+        assert size > 3 * made.size, "three streams of noise, and the exponents"
+
+
 def test_the_same_tiles_give_the_same_bytes(tmp_path: Path) -> None:
     one, other = (write(Folder(str(tmp_path / name)), [tile(steps_of([50, 60]))]) for name in ("one", "other"))
     assert one == other
