@@ -1,7 +1,9 @@
 """Alternate timings, and figures as text: the median, and the least and the greatest beside it."""
 
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -20,6 +22,17 @@ class Theme:
     rows: Sequence[tuple[str, ...]]
     notes: list[str]
     raw: dict[str, object]  # every single figure, for the JSON beside the page
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Within it this process and those that it starts, a Ray's too, share one core; on Linux."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -19,8 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from jobs.process.memory import keep_freed_memory
 from pipeline.dumping.unroll import BLOCK_STEPS
-from tests.benchmarks.measure import Theme, Times, alternate, number, ratios, spread
+from tests.benchmarks.measure import Theme, Times, alternate, number, one_core, ratios, spread
 from tests.benchmarks.peer_packages import DiagNNose, nnsight_loop
 from tests.benchmarks.peer_tools import (
     SIGNALS,
@@ -101,13 +102,15 @@ class Found(NamedTuple):
 def run(*, quick: bool) -> Theme:
     """Every side, for each network."""
     sizes = QUICK if quick else FULL
-    found = {str(size.network): _measure(size) for size in sizes}
+    with one_core():
+        found = {str(size.network): _measure(size) for size in sizes}
     return Theme(
         title="Peers",
         method=(
             "Six signals of every layer, neuron and step, float32, from tokens to files, of a trained LSTM that "
             f"reads Python source in windows of {WINDOW}, at most {BLOCK_STEPS // WINDOW} a batch on every side: "
-            f"{'; '.join(_told(size, found[str(size.network)]) for size in sizes)}. *Computing* ends with the "
+            f"{'; '.join(_told(size, found[str(size.network)]) for size in sizes)}. All sides are held to one "
+            "core. *Computing* ends with the "
             "values in memory in the form that a side gives them; *to disk* computes too, and ends in an fsync "
             "of every file. *Ours* is the dump stage's way: `unroll`, with the predictions, the audit and "
             "`TileWriter`. *Top "
@@ -139,6 +142,7 @@ def _told(size: Size, found: Found) -> str:
 
 
 def _measure(size: Size) -> Found:
+    keep_freed_memory()  # as the dump stage does; it makes every side a little faster
     text = _text(size)
     tools, missing = _tools(text)
     values = len(text.sequences.tokens) * size.network.values_per_step

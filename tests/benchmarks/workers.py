@@ -1,9 +1,7 @@
 """Workers: the same dump by one worker, held to one core or not, and by two, on Ray; the bytes are compared."""
 
-import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from jobs.main_path import run_stages
@@ -14,7 +12,7 @@ from jobs.runners.ray import RayRunner
 from schemas.experiment import Experiment
 from schemas.manifest import Manifest
 from schemas.stages import checkpoint_unit
-from tests.benchmarks.measure import Theme, ratios, seconds, spread
+from tests.benchmarks.measure import Theme, one_core, ratios, seconds, spread
 from tests.benchmarks.python_source import WINDOW, Network, python_source
 
 HELD, ONE, TWO = "1, held to one core", "1", "2"
@@ -43,7 +41,7 @@ def run(*, quick: bool) -> Theme:
         run_stages(job, LocalRunner(), ["generate", "train"])
         for turn in range(sizes.rounds):
             for side in sizes.sides[:: 1 if turn % 2 else -1]:
-                with _one_core() if side == HELD else nullcontext():
+                with one_core() if side == HELD else nullcontext():
                     times[side].append(_timed(job, 2 if side == TWO else 1))
                 digests.add(tuple(stored.blake3 for stored in _dump(job).objects))
     values = sizes.shards * sizes.windows * WINDOW * sizes.network.values_per_step
@@ -60,22 +58,11 @@ def run(*, quick: bool) -> Theme:
             for side, took in times.items()
         ],
         notes=[
-            "A worker encodes one block while it computes the next, so a single worker uses more than one core.",
+            "A single worker that is not held to one core packs a block there while it computes the next.",
             f"Dumps with a different digest among all {len(times) * sizes.rounds} runs: {len(digests) - 1}.",
         ],
         raw={"seconds": times, "distinct_digests": len(digests)},
     )
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Within it this process and those that it starts, a Ray's too, share one core; on Linux."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(cores)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def _timed(job: Run, workers: int) -> float:
