@@ -12,7 +12,7 @@ from pipeline.tasks.sequences import IGNORED, Sequences
 from pipeline.training.order import Chunks, WholeSequences
 from pipeline.training.share import ALONE, Share
 from schemas.errors import UsageError
-from schemas.experiment import TrainingSettings
+from schemas.training_settings import TrainingSettings
 
 # Batches are made some at a time: one by one, between updates, the caches hold the model instead of the corpus,
 # and making them takes 9 % of a small model's time instead of 2-5 %. Long sequences are made fewer at a time.

@@ -17,7 +17,7 @@ from pipeline.training.batches import Batch, Batches, Part
 from pipeline.training.lanes import Lanes
 from pipeline.training.share import ALONE, Share, summed
 from schemas.errors import UsageError
-from schemas.experiment import TrainingSettings
+from schemas.training_settings import TrainingSettings
 
 
 @dataclass

@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy, one_hot
 from pipeline.models.recurrent_lm import RecurrentLM
 from pipeline.training.batches import Batch, Batches, Part
 from pipeline.training.trainer import Trainer
-from schemas.experiment import Experiment, TrainingSettings
+from schemas.experiment import Experiment
 from schemas.parse import parse_experiment
+from schemas.training_settings import TrainingSettings
 from tests.benchmarks.measure import Theme, Times, alternate, ratios, spread
 from tests.benchmarks.python_source import Network, first_model, python_source, read_split
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.training.batches import Batches, part_bounds
 from pipeline.training.share import Share
 from schemas.errors import UsageError
-from schemas.experiment import TrainingSettings
+from schemas.training_settings import TrainingSettings
 from tests.training.test_trainer import SEQUENCES
 
 

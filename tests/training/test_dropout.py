@@ -6,7 +6,8 @@ import torch
 from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from pipeline.training.evaluate import evaluate
 from pipeline.training.trainer import Trainer
-from schemas.experiment import Architecture, TrainingSettings
+from schemas.experiment import Architecture
+from schemas.training_settings import TrainingSettings
 from tests.training.test_trainer import SEQUENCES, equal, weights
 
 SETTINGS = TrainingSettings(steps=20, batch_size=8, dropout=0.4)

@@ -16,8 +16,9 @@ from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.evaluate import evaluate
 from pipeline.training.trainer import Trainer, learning_rate
 from schemas.errors import UsageError
-from schemas.experiment import Architecture, TrainingSettings
+from schemas.experiment import Architecture
 from schemas.task_settings import CountingSettings
+from schemas.training_settings import TrainingSettings
 
 TASK = make_task(CountingSettings(name="counting", maximum=3))
 VOCABULARY = Vocabulary("\nXab")

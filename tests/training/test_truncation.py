@@ -14,7 +14,7 @@ from pipeline.training.batches import Batches
 from pipeline.training.order import Chunks
 from pipeline.training.share import Share
 from pipeline.training.trainer import Trainer
-from schemas.experiment import TrainingSettings
+from schemas.training_settings import TrainingSettings
 from tests.training.test_trainer import equal, model, weights
 
 
