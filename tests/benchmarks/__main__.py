@@ -82,7 +82,7 @@ PAGES = {
     "quality": Page(
         "Quality",
         {"quality": quality.run},
-        "Nothing here is timed; up to rounding, every figure is the same on every machine.",
+        "Nothing here is timed; another machine's rounding moves a figure as another seed does.",
         (
             "Training to convergence: every network sees each character once or twice.",
             "Larger networks and other settings: docs/log.md has those that were tried.",
@@ -92,7 +92,7 @@ PAGES = {
     "networks": Page(
         "The article's networks",
         {"networks": networks.run},
-        "Seconds aside, every figure is the same on every machine, up to rounding.",
+        "Seconds aside, another machine's rounding moves a figure as another seed does.",
         (
             "What the networks' neurons do: the experiments' own answers say that.",
             "Other settings: docs/log.md has those that were tried.",
