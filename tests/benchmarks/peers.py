@@ -21,6 +21,7 @@ import torch
 
 from jobs.process.memory import keep_freed_memory
 from pipeline.dumping.unroll import BLOCK_STEPS
+from pipeline.tasks.sequences import Sequences
 from tests.benchmarks.measure import Theme, Times, alternate, number, one_core, ratios, spread
 from tests.benchmarks.peer_packages import DiagNNose, nnsight_loop
 from tests.benchmarks.peer_tools import (
@@ -171,9 +172,9 @@ def _measure(size: Size) -> Found:
 
 
 def _text(size: Size) -> Text:
-    corpus = {"train": size.train, "valid": 1, "probe": size.probe}
+    corpus = {"train": size.train, "valid": 1, "probe": 2 * size.probe}
     experiment = python_source(size.network, corpus, {"steps": size.updates})
-    sequences = read_split(experiment, "probe")
+    sequences = _whole_windows(read_split(experiment, "probe"), size.probe)
     batches = [
         torch.from_numpy(part.padded(np.arange(len(part)))[0])
         for part in (sequences.take(start, stop) for start, stop in sequences.batches(BLOCK_STEPS))
@@ -181,6 +182,15 @@ def _text(size: Size) -> Text:
     return Text(
         trained(experiment, size.updates), sequences, "".join(vocabulary_of(experiment).characters), batches
     )
+
+
+def _whole_windows(sequences: Sequences, count: int) -> Sequences:
+    """The first windows of full length: arrays have no place for shorter ones."""
+    whole = np.flatnonzero(sequences.lengths == WINDOW)[:count]
+    tokens, _ = sequences.padded(whole)
+    counts = np.ones(tokens.size, bool)
+    ids = np.arange(len(whole), dtype=np.int32)
+    return Sequences(ids, np.arange(0, tokens.size + 1, WINDOW), tokens.ravel(), counts)
 
 
 def _tools(text: Text) -> tuple[dict[str, Tool], dict[str, str]]:
