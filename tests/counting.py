@@ -90,6 +90,11 @@ def serve(port: int, upstream: str, milliseconds: float, log: Path) -> None:
             self.onward.request(self.command, self.path, body or None, given)
             answer = self.onward.getresponse()
             data = answer.read()
+
+            # Before the answer goes out: who has one finds its line.
+            path, _, query = self.path.partition("?")
+            out.write(json.dumps([self.command, unquote(path), query, answer.status, len(data)]) + "\n")
+
             self.send_response_only(answer.status, answer.reason)
             for name, value in answer.getheaders():
                 if name.lower() not in HOP:
@@ -98,8 +103,6 @@ def serve(port: int, upstream: str, milliseconds: float, log: Path) -> None:
             self.send_header("Content-Length", length or "0")
             self.end_headers()
             self.wfile.write(data)
-            path, _, query = self.path.partition("?")
-            out.write(json.dumps([self.command, unquote(path), query, answer.status, len(data)]) + "\n")
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = hand_on  # noqa: N815  # the library's own names
 
