@@ -45,7 +45,7 @@ def pack(data: bytes | memoryview) -> bytes:
 def store(data: memoryview) -> Iterator[bytes | memoryview]:
     """The parts of a frame of bytes as they are, in blocks of zstd's kind "raw" (RFC 8878); nothing is copied."""
     yield _MAGIC_OF_FRAMES + _CHECKED_ONE_SEGMENT + len(data).to_bytes(4, "little")
-    for start in range(0, len(data), _BLOCK):
+    for start in range(0, len(data) or 1, _BLOCK):  # a frame ends with a block, be it empty
         block = data[start : start + _BLOCK]
         is_last = start + _BLOCK >= len(data)
         yield (is_last | len(block) << 3).to_bytes(3, "little")

@@ -97,6 +97,9 @@ def test_what_is_stored_as_it_is_is_a_frame(size: int) -> None:
     data = np.random.default_rng(0).bytes(size)
     frame = b"".join(store(memoryview(data)))
     assert zstandard.decompress(frame) == data
+    read = zstandard.ZstdDecompressor().decompressobj()
+    assert read.decompress(frame) == data
+    assert read.eof, "it ends with a block, an empty one too"
     assert zstandard.get_frame_parameters(frame).has_checksum
     assert len(frame) < size + 13 + 4 * (1 + size // (128 * 1024))
 
