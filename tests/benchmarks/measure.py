@@ -1,15 +1,19 @@
 """Alternate timings, and figures as text: the median, and the least and the greatest beside it."""
 
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeVar
 
 import torch
 
 Times = dict[str, list[float]]
+Job = TypeVar("Job")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,16 @@ def alternate(
             between()
         order.reverse()
     return {name: values[1:] for name, values in times.items()}
+
+
+def one_a_core(work: Callable[[Job], Found], jobs: Sequence[Job], *, processes: bool) -> Iterator[Found]:
+    """What becomes of each job, in their order: on every core, or where they are short in this process."""
+    if not processes:
+        yield from map(work, jobs)
+        return
+    # Started afresh: a process that has run torch in several threads must not be forked.
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        yield from pool.imap(work, jobs)
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:

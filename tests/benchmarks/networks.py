@@ -4,10 +4,8 @@ Each is trained as its file says. A network's figure is the smallest size at whi
 """
 
 import math
-import multiprocessing
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from statistics import median
 from time import process_time
@@ -26,7 +24,7 @@ from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.evaluate import evaluate
 from pipeline.training.trainer import Trainer
 from schemas.experiment import Experiment
-from tests.benchmarks.measure import Theme, number, spread
+from tests.benchmarks.measure import Theme, number, one_a_core, spread
 
 SEEDS: Mapping[str, int] = {"counting": 16, "selective_counting": 8, "state_memory": 8, "copying": 8}
 QUICK = ("training.steps=2", "corpus.train=100", "corpus.valid=10", "extrapolate.samples=1")
@@ -113,14 +111,9 @@ def _settings(experiment: Experiment) -> str:
 
 
 def _trained(jobs: Sequence[Job], *, processes: bool) -> Iterator[Found]:
-    with ExitStack() as stack:
-        several: Callable[[Callable[[Job], Found], Sequence[Job]], Iterable[Found]] = map
-        if processes:
-            # Started afresh: a process that has run torch in several threads must not be forked.
-            several = stack.enter_context(multiprocessing.get_context("spawn").Pool()).imap
-        for job, found in zip(jobs, several(train_one, jobs), strict=True):
-            print(f"{job.experiment.name}, seed {job.seed}: {found}", file=sys.stderr, flush=True)
-            yield found
+    for job, found in zip(jobs, one_a_core(train_one, jobs, processes=processes), strict=True):
+        print(f"{job.experiment.name}, seed {job.seed}: {found}", file=sys.stderr, flush=True)
+        yield found
 
 
 def train_one(job: Job) -> Found:

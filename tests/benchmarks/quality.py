@@ -6,10 +6,8 @@ their program, char-rnn, is run with.
 """
 
 import math
-import multiprocessing
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from statistics import mean, stdev
 from typing import Literal, NamedTuple
@@ -23,7 +21,7 @@ from pipeline.training.trainer import Trainer
 from schemas.experiment import Architecture, CellName, Experiment, ModelSpec
 from schemas.parse import parse_experiment
 from schemas.start_settings import AS_TORCH, StartSettings
-from tests.benchmarks.measure import Theme, number
+from tests.benchmarks.measure import Theme, number, one_a_core
 from tests.benchmarks.ngrams import ngram_bits
 from tests.benchmarks.python_source import read_split, vocabulary_of
 
@@ -158,15 +156,11 @@ def _jobs(sizes: Sizes, vocabulary: int) -> Iterator[Job]:
 
 def _trained(jobs: Sequence[Job]) -> Iterator[float]:
     """Bits per character of each; one model a core."""
-    with ExitStack() as stack:
-        several: Callable[[Callable[[Job], float], Sequence[Job]], Iterable[float]] = map
-        if jobs[0].sizes.processes:
-            # Started afresh: a process that has run torch in several threads must not be forked.
-            several = stack.enter_context(multiprocessing.get_context("spawn").Pool()).imap
-        for done, (job, bits) in enumerate(zip(jobs, several(train_one, jobs), strict=True), 1):
-            where = f"{done} of {len(jobs)}: {job.row}, {job.spec.name}"
-            print(f"{where}: {bits:.3f}", file=sys.stderr, flush=True)
-            yield bits
+    found = one_a_core(train_one, jobs, processes=jobs[0].sizes.processes)
+    for done, (job, bits) in enumerate(zip(jobs, found, strict=True), 1):
+        where = f"{done} of {len(jobs)}: {job.row}, {job.spec.name}"
+        print(f"{where}: {bits:.3f}", file=sys.stderr, flush=True)
+        yield bits
 
 
 def train_one(job: Job) -> float:
