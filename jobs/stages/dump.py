@@ -31,10 +31,6 @@ from schemas.stages import checkpoint_unit
 # A layer's shard is 40-110 MB then; objects of 64-256 MB are what S3 and DuckDB read best.
 VALUES_PER_PIECE = 32_000_000
 
-# The share of a byte stream that packing must save: among exact values, only what is 0 or repeats saves as much as
-# the exponents, which are always packed; rounded values are there to be small (docs/decisions/0019).
-WORTH = {"exact": 0.5, "half": 0.0, "bfloat16": 0.0}
-
 
 class DumpPiece(BaseModel):
     """Some probe sequences that one checkpoint reads."""
@@ -133,8 +129,7 @@ def append_block(
 
 
 def _shard(piece: Piece[DumpPiece], partition: dict[str, object]) -> TileWriter:
-    worth = WORTH[piece.run.experiment.dump.precision]
-    return TileWriter(piece.run.folder, ACTIVATIONS, partition, piece.index, piece.fingerprint, worth)
+    return TileWriter(piece.run.folder, ACTIVATIONS, partition, piece.index, piece.fingerprint)
 
 
 def pieces_of(

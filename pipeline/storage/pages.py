@@ -17,7 +17,8 @@ from pipeline.storage.thrift import Struct, varint
 INT32, FLOAT = 1, 4  # Type
 _DATA_PAGE = 0  # PageType
 _PLAIN, _RLE, _BYTE_STREAM_SPLIT = 0, 3, 9  # Encoding
-_TRIED = 128  # steps of each neuron by which it is seen whether a stream packs
+_TRIED = 128  # steps of each neuron by which it is seen whether values pack
+_WORTH = 1 / 3  # of the bytes of a chunk of floats: what packing must save
 
 
 @dataclass(frozen=True)
@@ -44,38 +45,31 @@ def integer_chunk(name: str, values: np.ndarray) -> Chunk:
     )
 
 
-def float_chunk(name: str, values: np.ndarray, worth: float) -> Chunk:
-    """BYTE_STREAM_SPLIT: all first bytes, all second bytes …; each stream is a frame of its own.
+def float_chunk(name: str, values: np.ndarray) -> Chunk:
+    """BYTE_STREAM_SPLIT, and each stream packed, where that saves a third; elsewhere PLAIN, as they are.
+
+    Exact values of a network that reads long texts save a fifth, and packing them would take as long as all the
+    rest of writing (docs/decisions/0019); rounded ones, and those of a few texts read again and again, save most.
 
     Args:
         name: the column's.
-        values: (K, M) float32, no NULLs.
-        worth: the share of a stream's bytes that packing must save, or it is stored as it is. Low bytes
-            are noise, mostly, and to pack those above them takes 1.2 ns a byte, where a copy takes 0.04.
+        values: (K, M) float32, no NULLs, contiguous; not to be changed until the chunk is written.
     """
     levels = _levels(values.size, defined=True)
-    content = np.empty(len(levels) + 4 * values.size, np.uint8)
-    content[: len(levels)] = levels
-
-    streams = content[len(levels) :].reshape(4, *values.shape)
-    bits = values.view(np.uint32)
-    for place, stream in enumerate(streams):
-        # Shifts are vectorised: 2,400 M values/s in a warm cache, a transposed copy of the bytes 1,100.
-        np.right_shift(bits, np.uint32(8 * place), out=stream, casting="unsafe")
-
-    ends = [len(levels) + (place + 1) * values.size for place in range(4)]
-    frames: list[bytes | memoryview] = []
-    for stream, start, end in zip(streams, [0, *ends], ends, strict=False):
-        some = content[start:end].data
-        is_packed = end == content.size or _packs(stream, worth)  # sign and exponent always pack
-        frames += [pack(some)] if is_packed else store(some)
+    frames: list[bytes | memoryview] = [pack(levels.data)]
+    if _packs(values):
+        encoding = _BYTE_STREAM_SPLIT
+        frames += [pack(stream.reshape(-1).data) for stream in _streams(values)]
+    else:
+        encoding = _PLAIN
+        frames += store(values.reshape(-1).view(np.uint8).data)
 
     least, greatest = values.min(), values.max()
     if np.isnan(least):  # NaN has no order: a chunk with one has no bounds
         statistics = Struct().i64(3, 0)
     else:  # the two zeros are equal, but a reader may order them (ColumnOrder)
         statistics = _bounds(least or np.float32(-0.0), greatest or np.float32(0.0))
-    return _chunk(name, FLOAT, _BYTE_STREAM_SPLIT, frames, content.size, values.size, statistics)
+    return _chunk(name, FLOAT, encoding, frames, len(levels) + values.nbytes, values.size, statistics)
 
 
 def null_chunk(name: str, rows: int) -> Chunk:
@@ -84,10 +78,20 @@ def null_chunk(name: str, rows: int) -> Chunk:
     return _chunk(name, FLOAT, _PLAIN, [pack(levels.data)], levels.size, rows, Struct().i64(3, rows))
 
 
-def _packs(stream: np.ndarray, worth: float) -> bool:
-    """Whether packing saves that share of the first steps of each neuron (K, M) bytes."""
-    some = stream[:, :_TRIED].tobytes()
-    return len(pack(some)) <= (1 - worth) * len(some)
+def _packs(values: np.ndarray) -> bool:
+    """Whether packing saves enough of the first steps of each neuron (K, M)."""
+    some = _streams(values[:, :_TRIED])
+    return len(pack(some.reshape(-1).data)) <= (1 - _WORTH) * some.size
+
+
+def _streams(values: np.ndarray) -> np.ndarray:
+    """All first bytes, all second bytes …: (4, K, M) uint8, of (K, M) float32."""
+    streams = np.empty((4, *values.shape), np.uint8)
+    bits = values.view(np.uint32)
+    for place, stream in enumerate(streams):
+        # Shifts are vectorised: 2,400 M values/s in a warm cache, a transposed copy of the bytes 1,100.
+        np.right_shift(bits, np.uint32(8 * place), out=stream, casting="unsafe")
+    return streams
 
 
 def _chunk(

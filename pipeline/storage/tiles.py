@@ -51,7 +51,6 @@ class TileWriter:
         partition: Mapping[str, object],
         index: int,
         plan: str,
-        worth: float = 0.5,
     ) -> None:
         """Begin a shard.
 
@@ -61,9 +60,8 @@ class TileWriter:
             partition: a value for each of its partition columns.
             index: the shard's number within the partition.
             plan: fingerprint of the plan that it belongs to; kept in the shard's metadata.
-            worth: the share of a byte stream of floats that packing must save, or it is stored as it is.
         """
-        self._folder, self._table, self._plan, self._worth = folder, table, plan, worth
+        self._folder, self._table, self._plan = folder, table, plan
         self._path = table.shard_path(partition, index)
 
         self._file = folder.begin(self._path)
@@ -105,7 +103,7 @@ class TileWriter:
         assert all(values.shape == (len(neurons), len(steps.step)) for values in tile.signals.values())
         chunks = self._shared(steps, len(neurons), tile.signals.keys())
         chunks["neuron"] = _neuron_chunk(tile.first_neuron, len(neurons), len(steps.step))
-        chunks |= {name: float_chunk(name, values, self._worth) for name, values in tile.signals.items()}
+        chunks |= {name: float_chunk(name, values) for name, values in tile.signals.items()}
         return RowGroup(len(neurons) * len(steps.step), chunks)
 
     def append(self, group: RowGroup) -> None:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import duckdb
 import numpy as np
 
-from jobs.stages.dump import WORTH
 from pipeline.dumping.precision import MANTISSA_BITS, round_mantissa
 from pipeline.dumping.rows import TILE_NEURONS
 from pipeline.dumping.unroll import BLOCK_STEPS, unroll
@@ -79,7 +78,7 @@ class Layout(NamedTuple):
                 rows = map(tile_rows, tiles)
                 written += write_shard(Folder(root), ACTIVATIONS, place, index, rows, "benchmark").bytes
             else:
-                with TileWriter(Folder(root), ACTIVATIONS, place, index, "benchmark", WORTH[precision]) as shard:
+                with TileWriter(Folder(root), ACTIVATIONS, place, index, "benchmark") as shard:
                     for tile in tiles:
                         shard.append(shard.pack(tile))
                 written += shard.stored.bytes

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jobs.process.ahead import Ahead
-from jobs.stages.dump import WORTH, append_block
+from jobs.stages.dump import append_block
 from pipeline.dumping.audit import ShardAudit
 from pipeline.dumping.unroll import Block
 from pipeline.storage.folder import Folder
@@ -23,7 +23,7 @@ def write_blocks(root: Path | str, blocks: Iterable[Block], layers: int, precisi
         shards = []
         for layer in range(layers):
             place = {**partition, "layer": layer}
-            writer = TileWriter(Folder(str(root)), ACTIVATIONS, place, 0, "benchmark", WORTH[precision])
+            writer = TileWriter(Folder(str(root)), ACTIVATIONS, place, 0, "benchmark")
             shards.append((layer, stack.enter_context(writer), ShardAudit()))
         with Ahead() as ahead:
             for block in blocks:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.dumping.precision import round_mantissa
 from pipeline.storage.folder import Folder
 from pipeline.storage.local import TEMPORARY
 from pipeline.storage.shards import count_rows, describe, describe_whole, read_shards, write_shard
@@ -50,8 +51,8 @@ def tile(
     return Tile(first, steps, signals)
 
 
-def write(folder: Folder, tiles: Sequence[Tile], plan: str = "plan1", worth: float = 0.5) -> StoredObject:
-    with TileWriter(folder, ACTIVATIONS, PARTITION, 0, plan, worth) as writer:
+def write(folder: Folder, tiles: Sequence[Tile], plan: str = "plan1") -> StoredObject:
+    with TileWriter(folder, ACTIVATIONS, PARTITION, 0, plan) as writer:
         for each in tiles:
             writer.append(writer.pack(each))
     return writer.stored
@@ -79,7 +80,7 @@ def test_every_reader_gets_every_bit(data: st.DataObject) -> None:
     lengths = st.lists(st.integers(1, 40), min_size=1, max_size=5)
     blocks = [steps_of(data.draw(lengths), 10 * block) for block in range(data.draw(st.integers(1, 3)))]
     names = data.draw(st.lists(st.sampled_from(SIGNALS), min_size=1, unique=True))
-    odd = data.draw(st.sampled_from([0, 0.1, 1]))
+    odd = data.draw(st.sampled_from([0, 0.1, 0.5, 1]))
     tiles = [
         tile(steps, data.draw(st.integers(1, 9)), first, names, data.draw(st.integers(0, 9)), odd)
         for steps in blocks
@@ -88,7 +89,7 @@ def test_every_reader_gets_every_bit(data: st.DataObject) -> None:
     rows = pa.concat_tables([tile_rows(each) for each in tiles])
     with TemporaryDirectory() as root:
         folder = Folder(root)
-        stored = write(folder, tiles, worth=data.draw(st.sampled_from([-1.0, 0.1, 0.5, 1.0])))
+        stored = write(folder, tiles)
         path = folder.address(stored.path)
         read = pq.ParquetFile(path).read()
         asked = duckdb.sql(f"select * from read_parquet('{path}', hive_partitioning = false)").to_arrow_table()
@@ -149,23 +150,30 @@ def test_bounds_are_those_of_the_values(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "worth", "most"), [("zeros", 0.5, 0.01), ("noise", 0.5, 4.1), ("noise", -1.0, 4.0)]
+    ("kind", "encoding", "least", "most"),
+    [
+        ("zeros", "BYTE_STREAM_SPLIT", 0, 0.01),
+        ("noise", "PLAIN", 4, 4.01),  # its exponents would pack to a half, an eighth of the whole
+        ("rounded", "BYTE_STREAM_SPLIT", 1, 2),
+        ("repeated", "BYTE_STREAM_SPLIT", 0, 0.5),
+    ],
 )
-def test_a_stream_is_packed_where_that_saves_enough(
-    folder: Folder, values: str, worth: float, most: float
+def test_values_are_packed_where_that_saves_a_third(
+    folder: Folder, kind: str, encoding: str, least: float, most: float
 ) -> None:
-    steps = steps_of([2000])
-    made = np.zeros((8, 2000)) if values == "zeros" else np.random.default_rng(0).normal(size=(8, 2000))
-    stored = write(folder, [Tile(0, steps, {"hidden_state": made.astype(np.float32)})], worth=worth)
+    made = np.random.default_rng(0).normal(size=(8, 2000)).astype(np.float32)
+    if kind == "zeros":
+        made[:] = 0
+    elif kind == "rounded":
+        made = round_mantissa(made, "half")
+    elif kind == "repeated":
+        made = np.tile(made[:, :20], (1, 100))
+    stored = write(folder, [Tile(0, steps_of([2000]), {"hidden_state": made})])
     chunks = pq.read_metadata(folder.address(stored.path)).row_group(0)
-    (size,) = (
-        chunks.column(place).total_compressed_size
-        for place in range(chunks.num_columns)
-        if chunks.column(place).path_in_schema == "hidden_state"
-    )
-    assert size < most * made.size
-    if values == "noise":
-        assert size > 3 * made.size, "three streams of noise, and the exponents"
+    columns = [chunks.column(place) for place in range(chunks.num_columns)]
+    (column,) = (column for column in columns if column.path_in_schema == "hidden_state")
+    assert set(column.encodings) - {"RLE"} == {encoding}
+    assert least * made.size <= column.total_compressed_size < most * made.size
 
 
 def test_the_same_tiles_give_the_same_bytes(tmp_path: Path) -> None:
