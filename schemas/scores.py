@@ -60,16 +60,31 @@ SCORES = Table(
         NEURON,
         Column("signal", pa.string(), "one of the eight signals"),
         HYPOTHESIS,
-        Column("measure", pa.string(), "pearson, spearman, or auc for a yes/no hypothesis"),
+        Column(
+            "measure", pa.string(), "pearson, spearman, slope, r_squared, auc, eta_squared or mutual_information"
+        ),
+        Column("category", pa.string(), "the one that an auc tells from all others; NULL of other measures"),
         SPLIT,
         Column("value", pa.float64(), "the measure; NULL where it is undefined, e.g. for a constant signal"),
-        Column("n", pa.int64(), "number of steps where the hypothesis has a value"),
-        Column("null_value", pa.float64(), "the measure expected by chance; NULL until it is computed"),
-        Column("p_value", pa.float64(), "NULL until it is computed"),
-        Column("q_value", pa.float64(), "NULL until it is computed"),
+        Column(
+            "chosen", pa.float64(), "the same over the half of the texts that chooses: neurons are ranked by it"
+        ),
+        Column("held_out", pa.float64(), "the same over the other half, which had no part in the choice"),
+        Column("null", pa.string(), "what null_value and p_value come from: permuted, whole annotations of texts"),
+        Column("null_value", pa.float64(), "what the measure reaches by chance one time in twenty, position kept"),
+        Column("p_value", pa.float64(), "how often chance does as much, position taken out; 1 if nothing is left"),
+        Column("n", pa.int64(), "number of steps where the hypothesis has a value", "steps"),
+        Column("texts", pa.int64(), "number of distinct texts that those are of", "texts"),
+        Column(
+            "q_value",
+            pa.float64(),
+            "the share of false finds among those with a p as small, over all neurons, signals and hypotheses of "
+            "a checkpoint by that measure (Benjamini and Hochberg 1995)",
+            is_computed=True,
+        ),
     ),
     partition_by=("run", "hypothesis", "model", "checkpoint"),
-    sort_by=("layer", "neuron", "signal", "measure"),
+    sort_by=("layer", "neuron", "signal", "measure", "category"),
 )
 
 EXTRAPOLATION = Table(

@@ -21,6 +21,7 @@ class Column:
     type: pa.DataType
     note: str
     unit: str = ""
+    is_computed: bool = False  # by the view, from other rows too; no shard has it
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,15 @@ class Table:
         return f"<Table {self.name}({', '.join(column.name for column in self.columns)})>"
 
     @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns that shards and their paths hold."""
+        return tuple(column for column in self.columns if not column.is_computed)
+
+    @property
     def schema(self) -> pa.Schema:
-        """The Arrow schema of a shard: all columns but the partition columns."""
-        stored = [column for column in self.columns if column.name not in self.partition_by]
-        return pa.schema([pa.field(column.name, column.type) for column in stored])
+        """The Arrow schema of a shard: what is stored, but for the partition columns."""
+        inside = [column for column in self.stored if column.name not in self.partition_by]
+        return pa.schema([pa.field(column.name, column.type) for column in inside])
 
     @property
     def partition_types(self) -> dict[str, str]:

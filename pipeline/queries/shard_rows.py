@@ -9,17 +9,17 @@ _WILD = frozenset("*?[")
 
 
 def shard_rows(table: Table, files: Sequence[str]) -> str:
-    """A SELECT of a table's columns from its shards.
+    """A SELECT of a table's stored columns from its shards.
 
     DuckDB's hive partitioning reads the whole path: below a folder `layer=7` every row would be of layer 7, and
     below `value=1` every score 1. There the values are taken from the end of a shard's name instead, which lets a
     query still leave out the shards that its own text rules out, but no longer those that only a join rules out.
     """
     if any("=" in _above(file, table) for file in files):
-        columns = [_from_name(table, column.name) for column in table.columns]
+        columns = [_from_name(table, column.name) for column in table.stored]
         options = "hive_partitioning = false, filename = true"
     else:
-        columns = [column.name for column in table.columns]
+        columns = [column.name for column in table.stored]
         types = ", ".join(f"{name}: {kind}" for name, kind in table.partition_types.items())
         options = f"hive_partitioning = true, hive_types = {{{types}}}"
     return f"select {', '.join(columns)} from read_parquet([{', '.join(map(quoted, files))}], {options})"

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.queries.catalog import Catalog
+from pipeline.queries.correction import corrected
 from pipeline.queries.engine import attach
 from pipeline.queries.quoting import quoted
 from pipeline.queries.shard_rows import exact_pattern, shard_rows
@@ -171,6 +172,8 @@ class Views:
             body = f"select {nulls} where {'false' if files is not None else _UNFILLED}"
         else:
             body = shard_rows(table, files)
+        if table.name == "scores" and files:
+            return corrected(body)
         if table.name != "runs":
             return body
         status = [f"({quoted(run)}, {quoted(word)})" for run, word in self._catalog.status.items()]
