@@ -44,6 +44,7 @@ def annotation_rows(
         "sequence": np.repeat(np.fromiter(texts, np.int32, len(texts)), lengths),
         "step": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
         "value": pa.array(values, pa.float64()),
+        "category": pa.nulls(len(values), pa.string()),
     }
     return pa.table(columns, schema=ANNOTATIONS.schema)
 
@@ -57,6 +58,7 @@ def definition_row(*, yes_no: bool, definition: Definition | None, digest: objec
         "definition": own["python"] or own["sql"] or None,
         "source": own["source"] or None,
         "digest": digest,
+        "note": None,
     }
     return pa.Table.from_pylist([row], DEFINITIONS.schema)
 

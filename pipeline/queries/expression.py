@@ -49,7 +49,7 @@ def expression_rows(definition: Definition, steps: pa.Table) -> pa.Table:
         kind = str(rows.types[2])
         if not _NUMBER.fullmatch(kind):
             raise UsageError(f"{definition.name}: {definition.sql} gives {kind}, not a number or boolean")
-        values = rows.project("sequence, step, value::double as value").to_arrow_table()
+        values = rows.project("sequence, step, value::double as value, null::varchar as category").to_arrow_table()
 
     if len(values) != len(steps):
         raise UsageError(f"{definition.name} gives {len(values)} values for {len(steps)} steps")

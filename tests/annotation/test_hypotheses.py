@@ -222,6 +222,7 @@ def test_rows_follow_the_texts() -> None:
         "sequence": [7, 7, 9, 9, 9],
         "step": [0, 1, 0, 1, 2],
         "value": [1.0, None, 1.0, 2.0, None],
+        "category": [None] * 5,
     }
     assert rows.equals(pa.table(expected, schema=ANNOTATIONS.schema))
 
