@@ -11,6 +11,7 @@ import pyarrow as pa
 
 import pipeline
 from jobs.commands.neuron import neuron_scale
+from jobs.commands.notes import hypothesis_notes
 from jobs.commands.output import wants_colour
 from jobs.run.context import Run
 from jobs.run.defined import is_yes_no
@@ -43,6 +44,7 @@ def print_answer(run: Run) -> None:
         table = lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"])
         print(_indented(format_table(table)))
         _print_left_out("hypothesis", run.experiment.score.hypotheses, table["hypothesis"].to_pylist())
+    _print_notes(lake, run)
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
     print(f"\nPicture: {_save_picture(lake, run, best, texts, scale, wanted)}")
@@ -85,11 +87,22 @@ def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None,
     return best, texts, scale
 
 
+def _print_notes(lake: Lake, run: Run) -> None:
+    """What there is to know of the hypotheses: which could not be worked out, and which may mislead."""
+    asked = run.experiment.score.hypotheses
+    notes = hypothesis_notes(lake, run.id) if asked else {}
+    lines = [notes[name] for name in asked if name in notes]
+    if lines:
+        print("\nWhat is there to know of the hypotheses?\n")
+        print(_indented("\n".join(lines)))
+
+
 def _print_left_out(kind: str, asked: list[str], shown: list[str]) -> None:
     """Name what a table leaves out: no r is defined where nothing was dumped, or one of the two never changes."""
     left = [name for name in asked if name not in shown]
     if left:
-        print(f"  not listed, as no r is defined (not dumped, or it never changes): {kind} {some(left, SHOWN)}")
+        why = "not dumped, it never changes, or it names a category"
+        print(f"  not listed, as no r is defined ({why}): {kind} {some(left, SHOWN)}")
 
 
 def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
@@ -99,7 +112,8 @@ def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
     if sum(len(row["text"]) for row in rows) > LONG:
         where = lake.fetch(
             "select sequence from annotations where run = $run and hypothesis = $hypothesis "
-            "group by sequence order by var_pop(value) desc nulls last, sequence limit 1",
+            "group by sequence "
+            "order by var_pop(value) desc nulls last, count(distinct category) desc, sequence limit 1",
             {"run": run, "hypothesis": hypothesis},
         )["sequence"][0].as_py()
         rows = lake.ask("neuron_text", run=run, **place, sequence=where, limit=6).to_pylist()

@@ -122,7 +122,7 @@ def test_a_yes_or_no_is_two_bars_and_a_gate_runs_from_0_to_1() -> None:
     rows = [{"hypothesis_value": k, "mean": 0.4 + k / 10, "low": 0.35, "high": 0.6} for k in range(2)]
     texts = [{"text": "a", "chars": ["a"], "values": [0.4]}]
     axes = Figure().add_subplot()
-    _draw_bars(axes, rows)
+    _draw_bars(axes, rows, ["no", "yes"])
     assert [bar.get_extents().height > 0 for bar in axes.patches] == [True, True]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["no", "yes"]
 
