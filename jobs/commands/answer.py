@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,24 @@ def print_answer(run: Run) -> None:
     print(f"\n{run.id}\n\nDoes it do its task?\n")
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
-    best, texts, scale = _print_neurons(lake, run, wanted) if wanted else (None, [], UNIT)
+    notes = hypothesis_notes(lake, run.id) if run.experiment.score.hypotheses else {}
+    best, texts, scale = _print_neurons(lake, run, wanted, notes) if wanted else (None, [], UNIT)
     if len(run.experiment.score.hypotheses) >= MANY:
         print("\nWhich neuron follows each hypothesis best?\n")
         table = lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"])
         print(_indented(format_table(table)))
         _print_left_out("hypothesis", run.experiment.score.hypotheses, table["hypothesis"].to_pylist())
-    _print_notes(lake, run)
+    told = [] if best else wanted  # in the place of the neurons that there are not
+    _print_notes([notes[h] for h in run.experiment.score.hypotheses if h in notes and h not in told])
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
     print(f"\nPicture: {_save_picture(lake, run, best, texts, scale, wanted)}")
     _print_next(run, best, wanted)
 
 
-def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None, list[Row], Scale]:
+def _print_neurons(
+    lake: Lake, run: Run, wanted: list[str], notes: Mapping[str, str]
+) -> tuple[Row | None, list[Row], Scale]:
     """The neuron of each model that follows the headline's hypotheses; give the best, its texts and its scale."""
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
     neurons = lake.ask("headline_neurons", run=run.id, first=first, second=second).to_pylist()
@@ -59,6 +64,8 @@ def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None,
     print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     if not neurons:
         _print_left_out("model", models, [])
+        for name in (name for name in wanted if name in notes):
+            print(f"  {notes[name]}")
         return None, [], UNIT
 
     rows = [
@@ -87,11 +94,8 @@ def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None,
     return best, texts, scale
 
 
-def _print_notes(lake: Lake, run: Run) -> None:
-    """What there is to know of the hypotheses: which could not be worked out, and which may mislead."""
-    asked = run.experiment.score.hypotheses
-    notes = hypothesis_notes(lake, run.id) if asked else {}
-    lines = [notes[name] for name in asked if name in notes]
+def _print_notes(lines: list[str]) -> None:
+    """What there is to know of hypotheses: which could not be worked out, and which may mislead."""
     if lines:
         print("\nWhat is there to know of the hypotheses?\n")
         print(_indented("\n".join(lines)))

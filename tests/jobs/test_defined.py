@@ -93,6 +93,9 @@ def test_the_same_hypothesis_in_python_and_sql_is_scored_as_the_shipped_one(
     assert shipped.equals(by_python)
     assert shipped.equals(by_sql)
     assert main(["top", "mine", "--hypothesis", "by_python", "--root", "lake"]) == 0
+    told = capsys.readouterr()
+    assert "by_python says what comes next" in told.err
+    assert "by_python says" not in told.out
     (folder / "mine.py").unlink()
     assert main(["top", "mine", "--hypothesis", "by_pyton", "--root", "lake"]) == 2
     assert " 'by_pyton': did you mean 'by_python'?" in capsys.readouterr().err
@@ -348,7 +351,7 @@ def test_what_fails_on_the_data_stops_no_other(
     printed = capsys.readouterr().out
     assert f"\n  {told}" in printed
     assert ": it is NULL everywhere\n" in printed
-    name = told.split()[0].rstrip(":")
+    name = told.split(maxsplit=1)[0].rstrip(":")
     lake = pipeline.open("lake")
     found = lake.fetch(
         f"select count(*), count(value), count(category) from annotations where hypothesis = '{name}'"
