@@ -412,4 +412,11 @@ def test_what_may_mislead_is_told_of_each(folder: Path) -> None:
     assert notes["few_no"] == f"few_no says no at 4 of {steps} steps: so few may be met by chance"
     assert "next_is_b" in notes
     assert "count_a" not in notes
+    answers = {row["hypothesis"]: row for row in lake.ask("hypothesis_answers", run=mine).to_pylist()}
+    assert (answers["few_yes"]["steps"], answers["few_yes"]["answers"], answers["few_yes"]["yes_steps"]) == (
+        steps,
+        2,
+        3,
+    )
+    assert {answers[f"h{number}"]["answers"] for number in (0, 2)} == {4}, "the newline, a, b and X"
     assert hypothesis_notes(lake, mine, "few_no") == {"few_no": notes["few_no"]}
