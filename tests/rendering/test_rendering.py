@@ -141,7 +141,9 @@ def test_categories_are_bars_with_their_names() -> None:
     ]
     axes = Figure().add_subplot()
     _draw_hypothesis(axes, "forget_gate", "next_char", rows, yes_no=False)
-    assert [bar.get_height() for bar in axes.patches] == pytest.approx([0.4, 0.5, 0.6])
+    assert [
+        bar.get_path().get_extents(bar.get_transform() - axes.transData).y1 for bar in axes.patches
+    ] == pytest.approx([0.4, 0.5, 0.6])
     assert [label.get_text() for label in axes.get_xticklabels()] == ["⏎", r"\$a\$", "b"]
 
 
