@@ -1,6 +1,6 @@
 """Nouns at rest: tables, stages, settings, documents. Importing it imports nothing else."""
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 
 
 def __getattr__(name: str) -> object:

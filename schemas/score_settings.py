@@ -14,10 +14,12 @@ class Definition(Settings):
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     python: str = Field(
         "",
-        description="file.py:function, which takes a text and returns a number, bool or None for each character",
+        description="file.py:function, which takes a text and returns a number, bool, text or None for each "
+        "character",
     )
     sql: str = Field(
-        "", description="an expression over the columns of steps that gives a number or boolean for each row"
+        "",
+        description="an expression over the columns of steps that gives a number, boolean or VARCHAR for each row",
     )
     yes_no: bool = Field(default=False, description="whether it answers yes or no, and so is scored by AUC too")
     source: str = Field("", description="text of the Python file, filled in when the experiment is read")

@@ -28,7 +28,17 @@ ANNOTATIONS = Table(
         HYPOTHESIS,
         SEQUENCE,
         STEP,
-        Column("value", pa.float64(), "what the hypothesis says: yes is 1, no is 0; NULL where it says nothing"),
+        Column(
+            "value",
+            pa.float64(),
+            "the number that it gives, yes is 1, no is 0; NULL where it says nothing, and if it names a category",
+        ),
+        Column(
+            "category",
+            pa.string(),
+            "the name that it gives, of a hypothesis that names a category; NULL where it says nothing, and of "
+            "one that gives numbers",
+        ),
     ),
     partition_by=("run", "hypothesis"),
     sort_by=("sequence", "step"),
@@ -36,7 +46,7 @@ ANNOTATIONS = Table(
 
 DEFINITIONS = Table(
     name="definitions",
-    row="what a hypothesis was when it was annotated",
+    row="what a hypothesis was when it was annotated; more than one, where several shards of steps have a note",
     columns=(
         RUN,
         HYPOTHESIS,
@@ -45,6 +55,11 @@ DEFINITIONS = Table(
         Column("definition", pa.string(), "file.py:function or the SQL expression; NULL if shipped"),
         Column("source", pa.string(), "text of the Python file; NULL unless it is by Python"),
         Column("digest", pa.string(), "of all that its values depend on; NULL if shipped"),
+        Column(
+            "note",
+            pa.string(),
+            "why it has no value in a shard of steps, or what else to know of it; NULL if nothing",
+        ),
     ),
     partition_by=("run", "hypothesis"),
 )

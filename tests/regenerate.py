@@ -4,7 +4,7 @@ import inspect
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from pydantic import BaseModel
 
 from jobs.commands.parser import make_parser
 from pipeline.annotation.hypotheses import HYPOTHESES
+from pipeline.annotation.tasks import next_is
+from pipeline.annotation.values import Kind
 from pipeline.queries.audit.invariant import invariants
 from pipeline.queries.question import questions
 from schemas.experiment import Experiment
@@ -34,6 +36,20 @@ such a header too.
 Tables hold every run, model and checkpoint. `unrolled sql --run RUN [--checkpoint last]` and
 `lake.run(RUN, "last")` ask one run alone, in shipped questions and SQL of your own. `last` is each model's
 last checkpoint in each table; what belongs to no checkpoint, such as `steps` and `metrics`, is all there."""
+
+ANSWERS: dict[Kind, str] = {"number": "a number", "yes_no": "yes or no", "category": "a category"}
+KINDS = """
+A category is text: the letter itself, not a number that stands for it. In the table `annotations` it is in the
+column `category`; numbers are in `value`, with yes as 1 and no as 0.
+
+`next_is_X` stands for 62 hypotheses: `next_is_` with one letter of a-z or A-Z, or one digit. Of another character,
+let an SQL expression tell, as below: `sql = "target = '('"` with `yes_no = true`.
+
+What comes next is what a network is trained to tell: a neuron that follows `next_char` or `next_is_X` predicts,
+and need not remember. So would one that follows a hypothesis of yours whose value the next character decides, and
+the present one does not. `unrolled run` and `unrolled top` say so, as they do of a hypothesis that is NULL
+everywhere or always the same, or says yes or no at fewer than five steps. The question `hypothesis_answers` has
+the figures."""
 
 OWN = '''
 ## Your own
@@ -59,19 +75,32 @@ def in_todo(text):
     return ["TODO" in line for line in text.splitlines(keepends=True) for _ in line]
 ```
 
-The function is given a whole document (or a sequence, if the task is not `text`) and returns a number, bool or
-None for each character: the value at a step is about the text up to and including that step. On the command line:
+The function is given a whole document (or a sequence, if the task is not `text`) and returns a number, bool, text
+or None for each character: the value at a step is about the text up to and including that step. Text names a
+category, as does an expression of type VARCHAR; no hypothesis gives both text and numbers:
+
+```toml
+[[score.define]]
+name = "kind_of_char"
+sql = "case when char in (' ', chr(10)) then 'space' when char between '0' and '9' then 'digit' else 'other' end"
+```
+
+On the command line:
 
 ```
 unrolled run counting --set "score.define=[{name='is_b', sql=\\"char = 'b'\\", yes_no=true}]\"
 ```
 
-Definitions are tried out before anything is trained. The text of the file travels with the run, so workers do
-not need it, and is kept beside the annotations, in the table `definitions`: what they were made with,
-whichever file or `--set` it came from. If you change a definition, run the experiment again with
-`--replace annotate`: only what has changed is annotated and scored again. A function depends on what it names
-in its file, and on statements there that do more than define something. A module that lies beside the file
-is refused: put into the file what it needs. Changes of data that it reads from elsewhere are not noticed.'''
+Definitions are tried out on a short text before anything is trained, and one that fails there ends the run. One
+that fails later, on a text of the probe split, says nothing in that shard of `steps`: the others go on, and why is
+in the column `note` of `definitions`, in the run's answer and in what `unrolled top` says.
+
+The text of the file travels with the run, so workers do not need it, and is kept beside the annotations, in the
+table `definitions`: what they were made with, whichever file or `--set` it came from. If you change a definition,
+run the experiment again with `--replace annotate`: only what has changed is annotated and scored again. A function
+depends on what it names in its file, and on statements there that do more than define something. A module that
+lies beside the file is refused: put into the file what it needs. Changes of data that it reads from elsewhere are
+not noticed.'''
 
 
 LANGUAGES = """
@@ -156,12 +185,18 @@ def _hypotheses() -> Iterator[str]:
     yield f"# Hypotheses\n\n{NOTE.format('`pipeline/annotation/`')}\n"
     yield "| name | answer | what it says at each step |\n|---|---|---|"
     for name, hypothesis in HYPOTHESES.items():
-        answers = "yes or no" if hypothesis.yes_no else "a number"
-        answers += ", by language" if hypothesis.reads_code else ""
-        said = " ".join((hypothesis.function.__doc__ or "").split())
-        yield f"| `{name}` | {answers} | {said} |"
+        answers = ANSWERS[hypothesis.kind or "number"] + (", by language" if hypothesis.reads_code else "")
+        yield f"| `{name}` | {answers} | {_doc(hypothesis.function)} |"
+        if name == "next_is_b":
+            yield f"| `next_is_X` | {ANSWERS['yes_no']} | {_doc(next_is)} |"
+    yield KINDS
     yield from _languages()
     yield OWN
+
+
+def _doc(function: Callable[..., object]) -> str:
+    """Its docstring, on one line."""
+    return " ".join((function.__doc__ or "").split())
 
 
 def _languages() -> Iterator[str]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 import pipeline
 from jobs.commands.neuron import neuron_scale
+from jobs.commands.notes import hypothesis_notes
 from jobs.commands.output import wants_colour
 from jobs.run.context import Run
 from jobs.run.defined import is_yes_no
@@ -37,19 +39,24 @@ def print_answer(run: Run) -> None:
     print(f"\n{run.id}\n\nDoes it do its task?\n")
     print(_indented(format_table(lake.ask("model_answers", run=run.id))))
     wanted = run.experiment.score.headline or run.experiment.score.hypotheses[:1]
-    best, texts, scale = _print_neurons(lake, run, wanted) if wanted else (None, [], UNIT)
+    notes = hypothesis_notes(lake, run.id) if run.experiment.score.hypotheses else {}
+    best, texts, scale = _print_neurons(lake, run, wanted, notes) if wanted else (None, [], UNIT)
     if len(run.experiment.score.hypotheses) >= MANY:
         print("\nWhich neuron follows each hypothesis best?\n")
         table = lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"])
         print(_indented(format_table(table)))
         _print_left_out("hypothesis", run.experiment.score.hypotheses, table["hypothesis"].to_pylist())
+    told = [] if best else wanted  # in the place of the neurons that there are not
+    _print_notes([notes[h] for h in run.experiment.score.hypotheses if h in notes and h not in told])
     print("\nWhat was written?\n")
     print(_indented(format_table(lake.ask("dumped", run=run.id))))
     print(f"\nPicture: {_save_picture(lake, run, best, texts, scale, wanted)}")
     _print_next(run, best, wanted)
 
 
-def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None, list[Row], Scale]:
+def _print_neurons(
+    lake: Lake, run: Run, wanted: list[str], notes: Mapping[str, str]
+) -> tuple[Row | None, list[Row], Scale]:
     """The neuron of each model that follows the headline's hypotheses; give the best, its texts and its scale."""
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
     neurons = lake.ask("headline_neurons", run=run.id, first=first, second=second).to_pylist()
@@ -57,6 +64,8 @@ def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None,
     print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
     if not neurons:
         _print_left_out("model", models, [])
+        for name in (name for name in wanted if name in notes):
+            print(f"  {notes[name]}")
         return None, [], UNIT
 
     rows = [
@@ -85,11 +94,19 @@ def _print_neurons(lake: Lake, run: Run, wanted: list[str]) -> tuple[Row | None,
     return best, texts, scale
 
 
+def _print_notes(lines: list[str]) -> None:
+    """What there is to know of hypotheses: which could not be worked out, and which may mislead."""
+    if lines:
+        print("\nWhat is there to know of the hypotheses?\n")
+        print(_indented("\n".join(lines)))
+
+
 def _print_left_out(kind: str, asked: list[str], shown: list[str]) -> None:
     """Name what a table leaves out: no r is defined where nothing was dumped, or one of the two never changes."""
     left = [name for name in asked if name not in shown]
     if left:
-        print(f"  not listed, as no r is defined (not dumped, or it never changes): {kind} {some(left, SHOWN)}")
+        why = "not dumped, it never changes, or it names a category"
+        print(f"  not listed, as no r is defined ({why}): {kind} {some(left, SHOWN)}")
 
 
 def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
@@ -99,7 +116,8 @@ def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:
     if sum(len(row["text"]) for row in rows) > LONG:
         where = lake.fetch(
             "select sequence from annotations where run = $run and hypothesis = $hypothesis "
-            "group by sequence order by var_pop(value) desc nulls last, sequence limit 1",
+            "group by sequence "
+            "order by var_pop(value) desc nulls last, count(distinct category) desc, sequence limit 1",
             {"run": run, "hypothesis": hypothesis},
         )["sequence"][0].as_py()
         rows = lake.ask("neuron_text", run=run, **place, sequence=where, limit=6).to_pylist()

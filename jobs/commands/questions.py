@@ -9,6 +9,7 @@ import pyarrow as pa
 
 import pipeline
 from jobs.commands.neuron import neuron_scale
+from jobs.commands.notes import hypothesis_notes
 from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import Question, parse_question, questions
@@ -58,8 +59,12 @@ def top(options: argparse.Namespace) -> None:
         limit=options.limit,
     )
 
+    note = hypothesis_notes(lake, run, options.hypothesis).get(options.hypothesis)
     if not len(table):
-        raise UsageError(_why_unmeasured(lake, run, options.hypothesis, options.measure))
+        there = f"{run} has no {options.measure} of {options.hypothesis} there"
+        raise UsageError(note or f"{there}: none of those signals ever changes, or it names a category")
+    if note:
+        print(note, file=sys.stderr)
     (print_json if options.json else print_table)(table)
 
 
@@ -154,20 +159,6 @@ def _usual_signal(lake: Lake, run: str, model: str) -> str | None:
     return next(
         (signal for signal in ("cell_state", "hidden_state") if signal in signals), next(iter(signals), None)
     )
-
-
-def _why_unmeasured(lake: Lake, run: str, hypothesis: str, measure: str) -> str:
-    """Why no signal has a measure of a hypothesis that was scored."""
-    query = "select count(value), count(distinct value) from annotations where run = $run and hypothesis = $name"
-    values = lake.fetch(query, {"run": run, "name": hypothesis})
-    steps, different = (column[0].as_py() for column in values.columns)
-    if not steps:
-        return f"{hypothesis} is NULL at every step of {run}'s probe split: there is nothing to measure against it"
-    if different == 1:
-        return (
-            f"{hypothesis} is the same at each of the {steps} steps where it has a value: no {measure} is defined"
-        )
-    return f"{run} has no {measure} of {hypothesis} there: none of those signals ever changes"
 
 
 def _place(label: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from jobs.dump_module import dump_live
 from jobs.run.context import Run
 from jobs.run.opening import recorded_run
 from jobs.run.reading import document_shards, read_model
-from pipeline.annotation.hypotheses import HYPOTHESES
+from pipeline.annotation.hypotheses import is_shipped
 from pipeline.annotation.lexing import language_of
 from pipeline.annotation.rows import definition_of
 from pipeline.queries.lake import Lake
@@ -89,8 +89,10 @@ def _score(lake: Lake, run: str, experiment: Experiment) -> dict[str, Any]:
     """The section of a run's hypotheses, with those of one's own as they were last annotated."""
     own = lake.fetch("from definitions where run = $run and origin <> 'shipped' order by hypothesis", {"run": run})
     definitions = {row["hypothesis"]: definition_of(row) for row in own.to_pylist()}
-    known = {*HYPOTHESES, *definitions}
-    kept = {key: [h for h in getattr(experiment.score, key) if h in known] for key in ("hypotheses", "headline")}
+    kept = {
+        key: [name for name in getattr(experiment.score, key) if name in definitions or is_shipped(name)]
+        for key in ("hypotheses", "headline")
+    }
     return {**kept, "define": [definition.model_dump() for definition in definitions.values()]}
 
 

@@ -2,7 +2,8 @@
 
 from jobs.run.context import Run
 from pipeline.annotation.defined import defined_hypothesis, definition_digest, try_definition
-from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis
+from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis, is_shipped, unknown_hypothesis
+from pipeline.annotation.values import Kind
 from pipeline.queries.expression import check_expression
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
@@ -12,16 +13,16 @@ from schemas.languages import LANGUAGES
 def check_hypotheses(experiment: Experiment) -> None:
     """Raise UsageError for an unknown hypothesis, a headline not scored, or a definition that cannot work."""
     for definition in experiment.score.define:
-        if definition.name in HYPOTHESES:
+        if is_shipped(definition.name):
             raise UsageError(f"score.define: {definition.name} is a hypothesis that there is: take another name")
         if definition.sql:
             check_expression(definition)
         else:
             try_definition(definition)
-    known = {*HYPOTHESES, *(definition.name for definition in experiment.score.define)}
+    own = {definition.name for definition in experiment.score.define}
     for name in experiment.score.hypotheses:
-        if name not in known:
-            raise unknown("hypothesis", name, known)
+        if name not in own and not is_shipped(name):
+            raise unknown_hypothesis(name, {*HYPOTHESES, *own})
     for name in experiment.score.headline:  # after those, for a typo in one of them is no fault of the headline
         if name not in experiment.score.hypotheses:
             raise unknown("score.headline", name, experiment.score.hypotheses)
@@ -29,8 +30,15 @@ def check_hypotheses(experiment: Experiment) -> None:
 
 def is_yes_no(experiment: Experiment, name: str) -> bool:
     """Whether a hypothesis answers yes or no, and can be scored by AUC too."""
+    return kind_of(experiment, name) == "yes_no"
+
+
+def kind_of(experiment: Experiment, name: str) -> Kind | None:
+    """What a hypothesis gives; None of one's own that does not say, whose annotations alone tell."""
     definition = experiment.score.definition(name)
-    return definition.yes_no if definition else find_hypothesis(name).yes_no
+    if definition:
+        return "yes_no" if definition.yes_no else None
+    return find_hypothesis(name).kind
 
 
 def hypothesis_of(experiment: Experiment, name: str) -> Hypothesis:

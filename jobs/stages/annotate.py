@@ -1,6 +1,7 @@
 """Annotate: each hypothesis over the text of the probe split."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
@@ -9,11 +10,12 @@ from jobs.driver.stage import Piece, Stage, Unit, each
 from jobs.run.context import Run
 from jobs.run.defined import hypothesis_of, hypothesis_settings, is_yes_no
 from jobs.run.reading import document_shards, step_shards
-from pipeline.annotation.rows import Passage, alone, annotation_rows, definition_row, passages_of
+from pipeline.annotation.rows import Passage, alone, annotation_rows, definition_row, passages_of, silent_rows
 from pipeline.corpus.rows import texts_of
 from pipeline.queries.expression import expression_rows
 from pipeline.storage.shards import read_shards, write_shard
 from schemas.corpus import STEPS
+from schemas.errors import UsageError
 from schemas.experiment import Experiment
 from schemas.manifest import StoredObject
 from schemas.scores import ANNOTATIONS, DEFINITIONS
@@ -44,21 +46,18 @@ def units(run: Run) -> list[Unit[AnnotatePiece]]:
 
 
 def work(piece: Piece[AnnotatePiece]) -> list[StoredObject]:
-    """One shard of annotations, as the shard of `steps`; the first piece also writes what they were made with."""
+    """One shard of annotations, as the shard of `steps`; the first piece also writes what they were made with.
+
+    A hypothesis of one's own that cannot be worked out on these texts says nothing here. Why not is noted beside
+    it, and the others go on: what failed on the short text before training has stopped the run already.
+    """
     run, hypothesis, shard = piece.run, piece.arguments.hypothesis, piece.arguments.shard
     steps = read_shards(run.folder, [step_shards(run, "probe")[shard]], STEPS.schema.names)
 
-    definition = run.experiment.score.definition(hypothesis)
-    if definition and definition.sql:
-        rows = expression_rows(definition, steps)
-    else:
-        texts = texts_of(steps)
-        passages = _passages(run, shard, texts)
-        rows = annotation_rows(hypothesis_of(run.experiment, hypothesis), texts, passages)
-
+    rows, note = _rows(run, hypothesis, shard, steps)
     tables = {ANNOTATIONS: rows}
-    if piece.index == 0:
-        tables[DEFINITIONS] = _definition(run.experiment, hypothesis)
+    if piece.index == 0 or note:
+        tables[DEFINITIONS] = _definition(run.experiment, hypothesis, note)
     partition = {"run": run.id, "hypothesis": hypothesis}
     return [
         write_shard(run.folder, table, partition, piece.index, [made], piece.fingerprint)
@@ -69,11 +68,29 @@ def work(piece: Piece[AnnotatePiece]) -> list[StoredObject]:
 STAGE = Stage("annotate", units, each(work), measure="steps")
 
 
-def _definition(experiment: Experiment, name: str) -> pa.Table:
+def _rows(run: Run, name: str, shard: int, steps: pa.Table) -> tuple[pa.Table, str | None]:
+    """A hypothesis' annotations of a shard; if it fails on these texts, that it says nothing, and why."""
+    definition = run.experiment.score.definition(name)
+    made: Callable[[], pa.Table]
+    if definition and definition.sql:
+        made = partial(expression_rows, definition, steps)
+    else:
+        texts = texts_of(steps)
+        # A file that cannot be imported here says nothing of the texts: that stops the run.
+        hypothesis = hypothesis_of(run.experiment, name)
+        made = partial(annotation_rows, hypothesis, texts, _passages(run, shard, texts), name)
+    try:
+        return made(), None
+    except UsageError as error:
+        return silent_rows(steps), " ".join(str(error).split())
+
+
+def _definition(experiment: Experiment, name: str, note: str | None) -> pa.Table:
     return definition_row(
         yes_no=is_yes_no(experiment, name),
         definition=experiment.score.definition(name),
         digest=hypothesis_settings(experiment, name).get("definition"),
+        note=note,
     )
 
 

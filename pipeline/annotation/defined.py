@@ -1,6 +1,7 @@
 """A hypothesis of the user's own: a Python function, compiled from source text that travels with the run."""
 
 import math
+import reprlib
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -8,7 +9,7 @@ from typing import Any
 
 from pipeline.annotation.dependence import source_of
 from pipeline.annotation.hypotheses import Hypothesis
-from pipeline.annotation.values import Values
+from pipeline.annotation.values import Values, names_categories
 from schemas.errors import UsageError
 from schemas.fingerprint import fingerprint
 from schemas.score_settings import Definition
@@ -20,21 +21,25 @@ def defined_hypothesis(definition: Definition) -> Hypothesis:
     """The hypothesis that a definition by a Python function makes.
 
     Raises UsageError when its file is no Python or has no such function. The hypothesis raises one when the
-    function fails, or does not give a number, bool or None for each character.
+    function fails, or does not give a number, bool, text or None for each character, or mixes text and numbers.
     """
     function = _compiled(definition)
 
     def _checked_values(text: str) -> Values:
         try:
             values = list(function(text))
+        except MemoryError:  # says more of this machine than of the function
+            raise
         except Exception as error:  # noqa: BLE001  # it is someone else's code
             reason = f"{type(error).__name__}: {error}"
             raise UsageError(f"{_where(definition)} fails with {reason} on {text[:20]!r} …") from None
         if len(values) != len(text):
             raise UsageError(f"{_where(definition)} gives {len(values)} values for {len(text)} characters")
-        return [_checked(value, definition) for value in values]
+        checked = [_checked(value, definition) for value in values]
+        names_categories(checked, _where(definition))
+        return checked
 
-    return Hypothesis(_checked_values, yes_no=definition.yes_no)
+    return Hypothesis(_checked_values, "yes_no" if definition.yes_no else None)
 
 
 def definition_digest(definition: Definition) -> str:
@@ -69,17 +74,38 @@ def _compiled(definition: Definition) -> Callable[[str], Any]:
     return function
 
 
-def _checked(value: object, definition: Definition) -> float | None:
+def _checked(value: object, definition: Definition) -> float | str | None:
     if hasattr(value, "item"):  # of NumPy
         value = value.item()
     if value is None:
         return None
-    number = float(value) if isinstance(value, bool | int | float) else math.nan
-    if not math.isfinite(number):
-        raise UsageError(f"{_where(definition)} gives {value!r}: a number, bool or None is needed")
-    if definition.yes_no and number not in (0, 1):
-        raise UsageError(f"{_where(definition)} gives {value!r}, and yes_no = true says that it gives 0 or 1")
-    return number
+    given = value if isinstance(value, str) else _number(value)
+    if given is None or (isinstance(given, str) and not _is_storable(given)):
+        raise UsageError(f"{_where(definition)} gives {_shown(value)}: a number, bool, text or None is needed")
+    if definition.yes_no and given not in (0, 1):
+        raise UsageError(
+            f"{_where(definition)} gives {_shown(value)}, and yes_no = true says that it gives 0 or 1"
+        )
+    return given
+
+
+def _number(value: object) -> float | None:
+    """A finite number as a float; None of anything else."""
+    try:
+        number = float(value) if isinstance(value, bool | int | float) else math.nan
+    except OverflowError:  # of an int
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_storable(text: str) -> bool:
+    """Whether it has a form in UTF-8: half of a surrogate pair has none."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _shown(value: object) -> str:
+    """A value on one line, and not at any length."""
+    return reprlib.repr(value)
 
 
 def _where(definition: Definition) -> str:

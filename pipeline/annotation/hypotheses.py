@@ -1,20 +1,28 @@
 """Every hypothesis by name. To add one: a function of the text, its line here, its examples in the tests."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipeline.annotation import layout, prose, source, tasks
-from pipeline.annotation.values import Values
-from schemas.errors import unknown
+from pipeline.annotation.values import Kind, Values
+from schemas.errors import UsageError, unknown
+
+NEXT_IS = "next_is_"  # with any one letter or digit behind it
+_NEXT_IS = re.compile(NEXT_IS + "([A-Za-z0-9])")
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A function of the text; one that answers yes or no can be scored by AUC too."""
+    """A function of the text, and the kind of what it gives, which decides how it is scored.
+
+    The kind of one's own is known only from its values, unless it says that it answers yes or no: None.
+    """
 
     function: Callable[..., Values]
-    yes_no: bool = False
+    kind: Kind | None = "number"
     reads_code: bool = False  # it is told the text's language too
     edition: int = 1  # raised when its values change, so that a lake never mixes the old and the new
 
@@ -29,7 +37,11 @@ def _number(function: Callable[[str], Values]) -> Hypothesis:
 
 
 def _yes_no(function: Callable[[str], Values]) -> Hypothesis:
-    return Hypothesis(function, yes_no=True)
+    return Hypothesis(function, "yes_no")
+
+
+def _category(function: Callable[[str], Values], edition: int = 1) -> Hypothesis:
+    return Hypothesis(function, "category", edition=edition)
 
 
 def _depth(function: Callable[[str, str], Values]) -> Hypothesis:
@@ -37,7 +49,7 @@ def _depth(function: Callable[[str, str], Values]) -> Hypothesis:
 
 
 def _place(function: Callable[[str, str], Values]) -> Hypothesis:
-    return Hypothesis(function, yes_no=True, reads_code=True, edition=2)
+    return Hypothesis(function, "yes_no", reads_code=True, edition=2)
 
 
 HYPOTHESES: dict[str, Hypothesis] = {
@@ -47,10 +59,11 @@ HYPOTHESES: dict[str, Hypothesis] = {
     "is_separator": _yes_no(tasks.is_separator),
     "is_x": _yes_no(tasks.is_x),
     "next_is_b": _yes_no(tasks.next_is_b),
+    "next_char": _category(tasks.next_char),
     "state_is_A": _yes_no(tasks.state_is_a),
-    "copy_slot_1": _number(tasks.copy_slot_1),
-    "copy_slot_2": _number(tasks.copy_slot_2),
-    "copy_slot_3": _number(tasks.copy_slot_3),
+    "copy_slot_1": _category(tasks.copy_slot_1, edition=2),
+    "copy_slot_2": _category(tasks.copy_slot_2, edition=2),
+    "copy_slot_3": _category(tasks.copy_slot_3, edition=2),
     "line_position": _number(layout.line_position),
     "line_remaining": _number(layout.line_remaining),
     "indent_depth": _number(layout.indent_depth),
@@ -76,13 +89,29 @@ HYPOTHESES: dict[str, Hypothesis] = {
     "in_capitalised_word": _yes_no(prose.in_capitalised_word),
     "in_auxiliary_be": _yes_no(prose.in_auxiliary_be),
     "in_number": _yes_no(prose.in_number),
-    "is_emoji": Hypothesis(prose.is_emoji, yes_no=True, edition=2),
+    "is_emoji": Hypothesis(prose.is_emoji, "yes_no", edition=2),
     "sentence_start": _yes_no(prose.sentence_start),
 }
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a name is that of a shipped hypothesis: one with a line above, or `next_is_` a letter or digit."""
+    return name in HYPOTHESES or bool(_NEXT_IS.fullmatch(name))
+
+
 def find_hypothesis(name: str) -> Hypothesis:
-    """The hypothesis of a name. Raises UsageError that lists the known ones."""
-    if name not in HYPOTHESES:
-        raise unknown("hypothesis", name, HYPOTHESES)
-    return HYPOTHESES[name]
+    """The shipped hypothesis of a name. Raises UsageError that lists the known ones."""
+    if not is_shipped(name):
+        raise unknown_hypothesis(name, HYPOTHESES)
+    return HYPOTHESES.get(name) or _yes_no(partial(tasks.next_is, name.removeprefix(NEXT_IS)))
+
+
+def unknown_hypothesis(name: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that no hypothesis has, shipped or one's own."""
+    if name.startswith(NEXT_IS):
+        return UsageError(
+            f"unknown hypothesis {name!r}: {NEXT_IS} takes one letter of a-z and A-Z, or one digit, as in "
+            "next_is_x; of another character, define your own by an SQL expression over target, as in "
+            "docs/hypotheses.md"
+        )
+    return unknown("hypothesis", name, known)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.annotation.hypotheses import Hypothesis
 from pipeline.annotation.lexing import language_of
-from pipeline.annotation.values import Values
+from pipeline.annotation.values import Values, names_categories
 from schemas.score_settings import Definition
 from schemas.scores import ANNOTATIONS, DEFINITIONS
 
@@ -22,7 +22,10 @@ class Passage(NamedTuple):
 
 
 def annotation_rows(
-    hypothesis: Hypothesis, texts: Mapping[int, Sequence[str]], passages: Iterable[Passage] | None = None
+    hypothesis: Hypothesis,
+    texts: Mapping[int, Sequence[str]],
+    passages: Iterable[Passage] | None = None,
+    name: str = "the hypothesis",
 ) -> pa.Table:
     """A row for each step of each text, in the order of the texts.
 
@@ -31,6 +34,9 @@ def annotation_rows(
         texts: the text of each sequence number, step by step: a character each, or what a token stands for. A
             step has the value at its last character.
         passages: which texts are read as one, in the order of the texts; None: each stands alone, as plain text.
+        name: of the hypothesis, for an error.
+
+    Raises UsageError for one that gives both text and numbers, and what its function raises.
     """
     values: Values = []
     for passage in passages if passages is not None else alone(texts, "plain"):
@@ -40,15 +46,29 @@ def annotation_rows(
         values += [by_character[end - 1] if text else None for text, end in zip(steps, ends, strict=True)]
 
     lengths = [len(text) for text in texts.values()]
-    columns = {
-        "sequence": np.repeat(np.fromiter(texts, np.int32, len(texts)), lengths),
-        "step": np.concatenate([np.arange(length, dtype=np.int32) for length in lengths]),
-        "value": pa.array(values, pa.float64()),
-    }
-    return pa.table(columns, schema=ANNOTATIONS.schema)
+    numbers = np.repeat(np.fromiter(texts, np.int32, len(texts)), lengths)
+    places = np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])
+    column = "category" if names_categories(values, name) else "value"
+    return _rows(numbers, places, {column: pa.array(values, ANNOTATIONS.schema.field(column).type)})
 
 
-def definition_row(*, yes_no: bool, definition: Definition | None, digest: object) -> pa.Table:
+def silent_rows(steps: pa.Table) -> pa.Table:
+    """Rows of `annotations` of a hypothesis that says nothing at some rows of `steps`, in the order of these."""
+    return _rows(steps["sequence"], steps["step"], {})
+
+
+def _rows(
+    sequences: np.ndarray | pa.ChunkedArray, steps: np.ndarray | pa.ChunkedArray, given: Mapping[str, pa.Array]
+) -> pa.Table:
+    """Rows of `annotations` whose values are one of value and category, or neither."""
+    rows = {"sequence": sequences, "step": steps}
+    nulls = {name: pa.nulls(len(steps), ANNOTATIONS.schema.field(name).type) for name in ("value", "category")}
+    return pa.table({**rows, **nulls, **given}, schema=ANNOTATIONS.schema)
+
+
+def definition_row(
+    *, yes_no: bool, definition: Definition | None, digest: object, note: str | None = None
+) -> pa.Table:
     """The row of `definitions` of a hypothesis; without a definition it is a shipped one."""
     own = definition.model_dump() if definition else {"python": "", "sql": "", "source": ""}
     row = {
@@ -57,6 +77,7 @@ def definition_row(*, yes_no: bool, definition: Definition | None, digest: objec
         "definition": own["python"] or own["sql"] or None,
         "source": own["source"] or None,
         "digest": digest,
+        "note": note,
     }
     return pa.Table.from_pylist([row], DEFINITIONS.schema)
 

@@ -46,9 +46,19 @@ def is_x(text: str) -> Values:
     return [float(character in "xX") for character in text]
 
 
+def next_is(character: str, text: str) -> Values:
+    """Whether that letter or digit comes next, for any one of them: `next_is_x`, `next_is_7`."""
+    return [*(float(following == character) for following in text[1:]), *[None] * bool(text)]
+
+
 def next_is_b(text: str) -> Values:
     """Whether a b comes next; nothing at the last step."""
-    return [float(text[step + 1] == "b") if step + 1 < len(text) else None for step in range(len(text))]
+    return next_is("b", text)
+
+
+def next_char(text: str) -> Values:
+    """The character that comes next; nothing at the last step."""
+    return [*text[1:], *[None] * bool(text)]
 
 
 def state_is_a(text: str) -> Values:
@@ -60,25 +70,24 @@ def state_is_a(text: str) -> Values:
 
 
 def _copy_slot(text: str, slot: int) -> Values:
-    """The letter in a slot, a 0, b 1, c 2 …, from when it is read until its copy comes."""
+    """The letter in a slot, from when it is read until its copy comes."""
     separator = separator_of(text)
     if slot >= separator:
         return [None] * len(text)
     copy = separator + 1 + slot
-    letter = float(ord(text[slot]) - ord("a"))
-    return [letter if slot <= step < copy else None for step in range(len(text))]
+    return [text[slot] if slot <= step < copy else None for step in range(len(text))]
 
 
 def copy_slot_1(text: str) -> Values:
-    """The first letter to copy (a 0, b 1, c 2), from when it is read until its copy comes."""
+    """The first letter to copy, from when it is read until its copy comes."""
     return _copy_slot(text, 0)
 
 
 def copy_slot_2(text: str) -> Values:
-    """The second letter to copy (a 0, b 1, c 2), from when it is read until its copy comes."""
+    """The second letter to copy, from when it is read until its copy comes."""
     return _copy_slot(text, 1)
 
 
 def copy_slot_3(text: str) -> Values:
-    """The third letter to copy (a 0, b 1, c 2), from when it is read until its copy comes."""
+    """The third letter to copy, from when it is read until its copy comes."""
     return _copy_slot(text, 2)

@@ -14,6 +14,7 @@ from schemas.score_settings import Definition
 from schemas.scores import ANNOTATIONS
 
 _NUMBER = re.compile(r'BOOLEAN|FLOAT|DOUBLE|"NULL"|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(.*\)')
+_TEXT = "VARCHAR"
 # What an expression is tried on: "ab\n" twice.
 _TRIED = pa.table(
     {
@@ -31,7 +32,7 @@ _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {"enable_exter
 
 
 def check_expression(definition: Definition) -> None:
-    """Raise UsageError for an expression that DuckDB cannot bind to `steps`, or that gives no number."""
+    """Raise UsageError for an expression that DuckDB cannot bind to `steps`, or that gives no number or text."""
     expression_rows(definition, _TRIED)
 
 
@@ -47,9 +48,12 @@ def expression_rows(definition: Definition, steps: pa.Table) -> pa.Table:
         )
 
         kind = str(rows.types[2])
-        if not _NUMBER.fullmatch(kind):
-            raise UsageError(f"{definition.name}: {definition.sql} gives {kind}, not a number or boolean")
-        values = rows.project("sequence, step, value::double as value").to_arrow_table()
+        if kind != _TEXT and not _NUMBER.fullmatch(kind):
+            raise UsageError(f"{definition.name}: {definition.sql} gives {kind}, not a number, boolean or VARCHAR")
+        if kind == _TEXT and definition.yes_no:
+            raise UsageError(f"{definition.name}: {definition.sql} gives {kind}, against its yes_no = true")
+        given = "null::double, value" if kind == _TEXT else "value::double, null::varchar"
+        values = rows.project(f"sequence, step, {given}").to_arrow_table().rename_columns(ANNOTATIONS.schema.names)
 
     if len(values) != len(steps):
         raise UsageError(f"{definition.name} gives {len(values)} values for {len(steps)} steps")
@@ -70,6 +74,8 @@ def _connection(definition: Definition) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(":memory:", config=_CONFIGURATION) as connection:
             connection.execute("set threads = 1")
             yield connection
+    except duckdb.OutOfMemoryException as error:  # says more of this machine than of the expression
+        raise MemoryError(str(error)) from None
     except duckdb.Error as error:
         first = str(error).splitlines()[0]
         raise UsageError(f"{definition.name}: {definition.sql} is no SQL expression over steps: {first}") from None

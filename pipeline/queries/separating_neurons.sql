@@ -7,9 +7,12 @@
 with answers as (
   select sequence, step, case value
     when 1 then true when 0 then false
-    else error($hypothesis || ' answers with numbers, and this question is about yes and no') end as yes
+    else error(
+      $hypothesis || if(category is null, ' answers with numbers', ' names a category')
+      || ', and this question is about yes and no'
+    ) end as yes
   from annotations
-  where run = $run and hypothesis = $hypothesis and value is not null
+  where run = $run and hypothesis = $hypothesis and (value is not null or category is not null)
 ), moments as (
   select model, layer, neuron, yes, avg(state) as mean, var_samp(state) as variance, count(*) as steps
   from (

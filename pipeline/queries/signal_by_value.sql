@@ -7,7 +7,8 @@
 -- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- tables: activations, annotations
 select
-  h.value as hypothesis_value,
+  h.value as hypothesis_value,  -- NULL where it names a category
+  h.category,
   count(*) as steps,
   avg(state) as mean,
   quantile_cont(state, 0.05) as low,
@@ -22,6 +23,6 @@ from (
     and checkpoint = coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model))
 )
 join annotations as h using (sequence, step)
-where h.run = $run and h.hypothesis = $hypothesis and h.value is not null
-group by h.value
-order by h.value
+where h.run = $run and h.hypothesis = $hypothesis and (h.value is not null or h.category is not null)
+group by h.value, h.category
+order by h.value, h.category

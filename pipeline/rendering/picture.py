@@ -9,12 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.rendering.passage import draw_scale, paint, wrapped
-from pipeline.rendering.terminal import UNIT, Scale, by_character
+from pipeline.rendering.terminal import UNIT, VISIBLE, Scale, by_character
 from schemas.signals import GATES
 
 Rows = Sequence[Mapping[str, Any]]
 TEXT_COLUMNS = 64  # characters of a line that are drawn
 TEXT_LINES = 14  # of a text that is longer than a line
+MOST_BARS = 30  # categories that are drawn
+SIGNS = str.maketrans({**VISIBLE, "$": r"\$"})  # matplotlib would set what stands between two $ as a formula
 # Told apart when colours are hard to tell; the marker changes too, model by model.
 COLOURS = ("#e66101", "#2166ac", "#1b7837", "#762a83", "#c51b7d", "#4d4d4d", "#8c510a", "#35978f")
 MARKERS = "osv^Dx+*"
@@ -37,7 +39,8 @@ def draw_answer(
         title: the run.
         best: the neuron (model, checkpoint, layer, neuron, signal), None when no hypothesis was asked.
         texts: its texts (text, chars, values).
-        curves: for each hypothesis, its value against the signal (hypothesis_value, mean, low, high).
+        curves: for each hypothesis, its value or category against the signal (hypothesis_value, category, mean,
+            low, high).
         sizes: how much is right at each size (model, size, share); empty for a task without sizes.
         learning: the course of training (model, train_step, bits_per_char).
         scale: of the neuron's signal over all that there is of it.
@@ -79,7 +82,13 @@ def _draw_texts(axes: Axes, best: Mapping[str, Any], texts: Rows, scale: Scale) 
 
 
 def _draw_hypothesis(axes: Axes, signal: str, hypothesis: str, rows: Rows, *, yes_no: bool) -> None:
-    (_draw_bars if yes_no else _draw_curve)(axes, rows)
+    if rows and rows[0].get("category") is not None:
+        shown = rows[:MOST_BARS]
+        _draw_bars(axes, shown, [str(row["category"]).translate(SIGNS) for row in shown])
+    elif yes_no:
+        _draw_bars(axes, rows, ["no", "yes"])
+    else:
+        _draw_curve(axes, rows)
     axes.set_title(f"{signal} by {hypothesis} (mean, 5-95 %)", fontsize=10)
     axes.set(xlabel=hypothesis)
     if signal in GATES:
@@ -87,14 +96,15 @@ def _draw_hypothesis(axes: Axes, signal: str, hypothesis: str, rows: Rows, *, ye
     axes.grid(alpha=0.3)
 
 
-def _draw_bars(axes: Axes, rows: Rows) -> None:
-    """A bar for no, one for yes, each with the range of most of its values."""
+def _draw_bars(axes: Axes, rows: Rows, names: Sequence[str]) -> None:
+    """A bar for each category, or one for no and one for yes, with the range of most of its values."""
     means = np.array([row["mean"] for row in rows])
     ranges = [means - [row["low"] for row in rows], [row["high"] for row in rows] - means]
-    places = [int(row["hypothesis_value"]) for row in rows]
+    numbers = [row["hypothesis_value"] for row in rows]
+    places = [place if number is None else int(number) for place, number in enumerate(numbers)]
     axes.bar(places, means, width=0.6, color=COLOURS[1], yerr=np.clip(ranges, 0, None), capsize=4)
-    axes.set(xlim=(-0.6, 1.6))
-    axes.set_xticks([0, 1], labels=["no", "yes"])
+    axes.set(xlim=(-0.6, len(names) - 0.4))
+    axes.set_xticks(range(len(names)), labels=names)
     axes.axhline(0, color="black", lw=0.8)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.annotation.hypotheses import HYPOTHESES, find_hypothesis
+from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis
 from pipeline.annotation.rows import annotation_rows
 from schemas.errors import UsageError
 from schemas.languages import LANGUAGES
@@ -34,10 +34,11 @@ EXAMPLES: dict[str, list[tuple[str, str]]] = {
     ],
     "is_x": [("aXaYb\n", "0 1 0 0 0 0"), ("AxxYa\n", "0 1 1 0 0 0")],
     "next_is_b": [("aXbb\n", "0 1 1 0 -"), ("b", "-")],
+    "next_char": [("aXb", "X b -"), ("b", "-")],
     "state_is_A": [("AxxYa\n", "1 1 1 1 - -"), ("BxYb\n", "0 0 0 - -"), ("axY", "- - -")],
-    "copy_slot_1": [("bacXbac\n", "1 1 1 1 - - - -")],
-    "copy_slot_2": [("bacXbac\n", "- 0 0 0 0 - - -")],
-    "copy_slot_3": [("bacXbac\n", "- - 2 2 2 2 - -"), ("abXab\n", "- - - - - -")],
+    "copy_slot_1": [("bacXbac\n", "b b b b - - - -")],
+    "copy_slot_2": [("bacXbac\n", "- a a a a - - -")],
+    "copy_slot_3": [("bacXbac\n", "- - c c c c - -"), ("abXab\n", "- - - - - -")],
     "line_position": [("ab\nc\n\nd", "0 1 2 0 1 0 0")],
     "indent_depth": [
         ("a\n  b\n\tc\n", "0 0 - - 2 2 - 8 8"),
@@ -198,7 +199,8 @@ def test_a_long_text_takes_as_long_as_its_parts(name: str) -> None:
 )
 def test_on_paper(name: str, text: str, expected: str) -> None:
     values = HYPOTHESES[name].of(text, "plain")
-    assert ["-" if value is None else f"{value:g}" for value in values] == expected.split()
+    shown = ["-" if value is None else value if isinstance(value, str) else f"{value:g}" for value in values]
+    assert shown == expected.split()
 
 
 def test_every_hypothesis_has_examples_and_says_what_it_is() -> None:
@@ -211,8 +213,40 @@ def test_every_hypothesis_has_examples_and_says_what_it_is() -> None:
 def test_any_text_gets_one_value_a_character(name: str, text: str, language: str) -> None:
     values = HYPOTHESES[name].of(text, language)
     assert len(values) == len(text)
-    if HYPOTHESES[name].yes_no:
+    if HYPOTHESES[name].kind == "yes_no":
         assert set(values) <= {0.0, 1.0, None}
+
+
+NEXT_IS = [("next_is_x", "axbX", "1 0 0 -"), ("next_is_X", "axbX", "0 0 1 -"), ("next_is_7", "77", "1 -")]
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), NEXT_IS)
+def test_any_letter_or_digit_may_come_next(name: str, text: str, expected: str) -> None:
+    assert find_hypothesis(name).kind == "yes_no"
+    values = find_hypothesis(name).of(text, "plain")
+    assert ["-" if value is None else f"{value:g}" for value in values] == expected.split()
+
+
+@pytest.mark.parametrize("name", ["next_is_", "next_is_ab", "next_is_(", "next_is_é", "next_is_b\n"])
+def test_what_else_may_come_next_is_for_an_expression(name: str) -> None:
+    with pytest.raises(
+        UsageError, match="takes one letter of a-z and A-Z, or one digit, as in next_is_x; of another"
+    ):
+        find_hypothesis(name)
+
+
+def test_a_name_is_a_category_and_no_value() -> None:
+    rows = annotation_rows(HYPOTHESES["next_char"], {7: "aX", 9: "b"})
+    assert rows.schema == ANNOTATIONS.schema
+    assert rows["category"].to_pylist() == ["X", None, None]
+    assert rows["value"].null_count == 3
+
+
+def test_one_hypothesis_gives_no_text_in_one_document_and_numbers_in_another() -> None:
+    mixed = Hypothesis(lambda text: [text if text == "a" else 1.0], None)
+    assert annotation_rows(mixed, {0: "a"})["category"].to_pylist() == ["a"]
+    with pytest.raises(UsageError, match="it gives both text and numbers"):
+        annotation_rows(mixed, {0: "a", 1: "b"}, name="it")
 
 
 def test_rows_follow_the_texts() -> None:
@@ -222,6 +256,7 @@ def test_rows_follow_the_texts() -> None:
         "sequence": [7, 7, 9, 9, 9],
         "step": [0, 1, 0, 1, 2],
         "value": [1.0, None, 1.0, 2.0, None],
+        "category": [None] * 5,
     }
     assert rows.equals(pa.table(expected, schema=ANNOTATIONS.schema))
 

@@ -111,7 +111,7 @@ def _finished(root: str, shards: int) -> tuple[Run, Stage[Number]]:
     folder = run.folder
     folder.create(f"{unit_folder(run.id, stage.name, WHOLE)}/plan.json", seal(plan))
     partition = {"run": run.id, "hypothesis": "none"}
-    rows = pa.table({"sequence": [0], "step": [0], "value": [0.0]}, ANNOTATIONS.schema)
+    rows = pa.table({"sequence": [0], "step": [0], "value": [0.0], "category": [None]}, ANNOTATIONS.schema)
     first = write_shard(folder, ANNOTATIONS, partition, 0, [rows], plan.fingerprint)
     data = folder.read(first.path)
     for index in range(shards):

@@ -72,14 +72,19 @@ def test_the_answer_names_the_models_that_it_does_not_list(typed: Typed, tmp_pat
     never = "score.define=[{name='never', sql=\"case when char = 'q' then 1 end\"}]"
     words = ["run", toml, "--runner", "local", "--set", never]
     headline, each = typed(*words, root=run.root).split("Which neuron follows each hypothesis best?")
-    told = "  not listed, as no r is defined (not dumped, or it never changes): "
+    told = "  not listed, as no r is defined (not dumped, it never changes, or it names a category): "
     assert [line for line in headline.splitlines() if line.startswith("  lstm-1x5-seed0 ")]
     assert f"{told}model gru-1x5-seed0\n" in headline
     assert f"{told}hypothesis never\n" in each
+    null = f"  never is NULL at every step of {run.id}'s probe split: there is nothing to measure against it\n"
+    notes = each.split("What is there to know of the hypotheses?\n\n")[1]
+    next_b = "  next_is_b says what comes next: a neuron that follows it predicts rather than remembers\n"
+    assert notes.startswith(f"{next_b}{null}\n")
 
     out = typed(*words, "--set", 'score.headline=["never"]', root=run.root)
     assert (
-        f"Which neuron follows never? (Pearson's r over the probe split)\n\n{told}model lstm-1x5-seed0, gru" in out
+        "Which neuron follows never? (Pearson's r over the probe split)\n\n"
+        f"{told}model lstm-1x5-seed0, gru-1x5-seed0\n{null}" in out
     )
 
 

@@ -45,6 +45,17 @@ def test_an_expression_may_say_nothing_at_any_step(name: str) -> None:
     assert later == ([None] * 10 if "later shard" in name else values * 2)
 
 
+def test_text_names_a_category() -> None:
+    rows = expression_rows(Definition(name="h", sql="case when char <> 'b' then char || target end"), steps(0))
+    assert rows["category"].to_pylist() == ["aX", "Xb", None, "X\n", None] * 2
+    assert rows["value"].null_count == 10
+
+
+def test_text_is_no_yes_or_no() -> None:
+    with pytest.raises(UsageError, match="h: char gives VARCHAR, against its yes_no = true"):
+        check_expression(Definition(name="h", sql="char", yes_no=True))
+
+
 def test_no_rows_give_none() -> None:
     assert len(expression_rows(Definition(name="h", sql="step", yes_no=True), steps(0).slice(0, 0))) == 0
 

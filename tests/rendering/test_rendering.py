@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pipeline.rendering.passage import draw_passages, draw_scale, wrapped
-from pipeline.rendering.picture import _draw_bars, draw_answer
+from pipeline.rendering.picture import _draw_bars, _draw_hypothesis, draw_answer
 from pipeline.rendering.terminal import (
     MIDDLE,
     NEGATIVE,
@@ -122,7 +122,7 @@ def test_a_yes_or_no_is_two_bars_and_a_gate_runs_from_0_to_1() -> None:
     rows = [{"hypothesis_value": k, "mean": 0.4 + k / 10, "low": 0.35, "high": 0.6} for k in range(2)]
     texts = [{"text": "a", "chars": ["a"], "values": [0.4]}]
     axes = Figure().add_subplot()
-    _draw_bars(axes, rows)
+    _draw_bars(axes, rows, ["no", "yes"])
     assert [bar.get_extents().height > 0 for bar in axes.patches] == [True, True]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["no", "yes"]
 
@@ -131,6 +131,20 @@ def test_a_yes_or_no_is_two_bars_and_a_gate_runs_from_0_to_1() -> None:
         for names in ((), ["is_x"])
     ]
     assert pictures[0] != pictures[1]
+
+
+def test_categories_are_bars_with_their_names() -> None:
+    names = ["\n", "$a$", "b"]
+    rows = [
+        {"hypothesis_value": None, "category": name, "mean": 0.4 + place / 10, "low": 0.35, "high": 0.7}
+        for place, name in enumerate(names)
+    ]
+    axes = Figure().add_subplot()
+    _draw_hypothesis(axes, "forget_gate", "next_char", rows, yes_no=False)
+    assert [
+        bar.get_path().get_extents(bar.get_transform() - axes.transData).y1 for bar in axes.patches
+    ] == pytest.approx([0.4, 0.5, 0.6])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["⏎", r"\$a\$", "b"]
 
 
 def test_a_bar_tells_the_ends_of_the_scale() -> None:
