@@ -7,6 +7,8 @@ from pydantic import Field, field_validator, model_validator
 from schemas.languages import LANGUAGES, Language
 from schemas.task_settings import Settings
 
+Kind = Literal["number", "yes_no", "category"]  # what a hypothesis gives: yes is 1, no is 0; a category is text
+
 
 class Definition(Settings):
     """A hypothesis of one's own: a Python function of the text, or an SQL expression over `steps`."""

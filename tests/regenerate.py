@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from jobs.commands.parser import make_parser
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.annotation.tasks import next_is
-from pipeline.annotation.values import Kind
 from pipeline.queries.audit.invariant import invariants
 from pipeline.queries.question import questions
 from schemas.experiment import Experiment
 from schemas.languages import SUFFIXES
 from schemas.parse import TASK_SETTINGS, section_of
+from schemas.score_settings import Kind
 from schemas.signals import CELL_SIGNALS
 from schemas.tables import TABLES
 from tests.emoji import emoji_page

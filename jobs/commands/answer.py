@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 import pipeline
+from jobs.commands.chance import NOTHING_BEYOND_CHANCE, beyond_chance
 from jobs.commands.neuron import neuron_scale
 from jobs.commands.notes import hypothesis_notes
 from jobs.commands.output import wants_colour
@@ -23,6 +24,7 @@ from schemas.errors import StorageError, some
 
 Row = dict[str, Any]
 SHOWN = 20  # names of what a table leaves out
+ORDER = ("first", "second")  # hypotheses of the headline
 MANY = 5  # hypotheses from which on a table tells the best neuron of each
 COURSE = "select * from metrics where run = '{run}' order by model, train_step"
 # Of a network that was trained elsewhere there is no course.
@@ -43,7 +45,9 @@ def print_answer(run: Run) -> None:
     best, texts, scale = _print_neurons(lake, run, wanted, notes) if wanted else (None, [], UNIT)
     if len(run.experiment.score.hypotheses) >= MANY:
         print("\nWhich neuron follows each hypothesis best?\n")
-        table = lake.ask("best_neurons", run=run.id).drop_columns(["spearman", "n"])
+        table = lake.ask("best_neurons", run=run.id).drop_columns(["null_value", "n"])
+        if not any(table["category"].to_pylist()):
+            table = table.drop_columns(["category"])
         print(_indented(format_table(table)))
         _print_left_out("hypothesis", run.experiment.score.hypotheses, table["hypothesis"].to_pylist())
     told = [] if best else wanted  # in the place of the neurons that there are not
@@ -61,25 +65,18 @@ def _print_neurons(
     first, second = wanted[0], wanted[1] if len(wanted) > 1 else None
     neurons = lake.ask("headline_neurons", run=run.id, first=first, second=second).to_pylist()
     models = [model.name for model in run.models]
-    print(f"\nWhich neuron follows {' and '.join(wanted)}? (Pearson's r over the probe split)\n")
+    print(f"\nWhich neuron follows {' and '.join(wanted)}?\n")
     if not neurons:
         _print_left_out("model", models, [])
         for name in (name for name in wanted if name in notes):
             print(f"  {notes[name]}")
         return None, [], UNIT
 
-    rows = [
-        {
-            "model": row["model"],
-            "neuron": f"L{row['layer']}/N{row['neuron']}",
-            "signal": row["signal"],
-            f"r({first})": row["first_r"],
-            **({f"r({second})": row["second_r"]} if second else {}),
-        }
-        for row in neurons
-    ]
+    rows = [_follows(row, which, name) for row in neurons for which, name in zip(ORDER, wanted, strict=False)]
     print(_indented(format_table(pa.Table.from_pylist(rows))))
     _print_left_out("model", models, [row["model"] for row in neurons])
+    if not any(beyond_chance(row["q_value"]) for row in rows):
+        print(f"  {NOTHING_BEYOND_CHANCE}")
 
     best: Row = neurons[0]
     print(f"\n{best['model']} L{best['layer']}/N{best['neuron']} {best['signal']}, over a few sequences:\n")
@@ -94,6 +91,14 @@ def _print_neurons(
     return best, texts, scale
 
 
+def _follows(row: Row, which: str, hypothesis: str) -> Row:
+    """How a headline neuron follows the first or the second hypothesis."""
+    found = {name: row[f"{which}_{name}"] for name in ("category", "measure", "value", "held_out", "q_value")}
+    place = {"model": row["model"], "neuron": f"L{row['layer']}/N{row['neuron']}", "signal": row["signal"]}
+    category = found.pop("category")
+    return {**place, "hypothesis": hypothesis if category is None else f"{hypothesis} {category!r}", **found}
+
+
 def _print_notes(lines: list[str]) -> None:
     """What there is to know of hypotheses: which could not be worked out, and which may mislead."""
     if lines:
@@ -102,11 +107,11 @@ def _print_notes(lines: list[str]) -> None:
 
 
 def _print_left_out(kind: str, asked: list[str], shown: list[str]) -> None:
-    """Name what a table leaves out: no r is defined where nothing was dumped, or one of the two never changes."""
+    """Name what a table leaves out: nothing is measured where nothing was dumped, or one of the two never changes."""
     left = [name for name in asked if name not in shown]
     if left:
-        why = "not dumped, it never changes, or it names a category"
-        print(f"  not listed, as no r is defined ({why}): {kind} {some(left, SHOWN)}")
+        why = "not dumped, or it never changes"
+        print(f"  not listed, as no measure is defined ({why}): {kind} {some(left, SHOWN)}")
 
 
 def _texts(lake: Lake, run: str, best: Row, hypothesis: str) -> list[Row]:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from jobs.commands.words import Parser
+from schemas.measures import MEASURES
 from schemas.stages import SPECS, STAGES
 
 DESCRIPTION = """\
@@ -63,6 +64,19 @@ begins with ok, warn or fail; if it is not ok, it says what to type. Exit code 0
 
   unrolled doctor
   unrolled doctor --root s3://my-bucket/lake
+"""
+
+TOP = """\
+The neurons that follow a hypothesis best, ranked by one half of the distinct texts.
+
+  value       the measure over all steps: pearson, or auc of hypotheses that say yes or no or name a category
+  held_out    the same over the other half of the texts, which had no part in the choice
+  null_value  what it reaches one time in twenty when whole texts swap their annotations, position being kept
+  q_value     the share of false finds among all neurons, signals and hypotheses that far from chance
+  untrained   the best that any neuron of that layer has at checkpoint 0, if it was dumped
+
+  unrolled top counting --hypothesis remaining_b
+  unrolled top copying --hypothesis copy_slot_1 --signal cell_state --limit 5
 """
 
 WRITE = """\
@@ -280,12 +294,18 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     )
     sql.add_argument("--questions", action="store_true", help="list the shipped questions")
 
-    top = commands.add_parser("top", parents=[common], help="which neurons follow a hypothesis")
+    top = commands.add_parser(
+        "top",
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="which neurons follow a hypothesis, and how far that is from chance",
+        description=TOP,
+    )
     top.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     top.add_argument("--hypothesis", required=True, metavar="H", help="e.g. count_a")
     top.add_argument("--signal", metavar="S", help="one of the eight signals (all)")
     top.add_argument(
-        "--measure", choices=("pearson", "spearman", "auc"), default="pearson", help="what to rank by (pearson)"
+        "--measure", choices=MEASURES, help="what to rank by (auc of yes/no and categories, pearson of numbers)"
     )
     top.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=f"{AT} (each model's last)")
     top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 import pipeline
+from jobs.commands.chance import chance_note
 from jobs.commands.neuron import neuron_scale
 from jobs.commands.notes import hypothesis_notes
 from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
@@ -17,6 +18,20 @@ from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text
 from schemas.errors import UsageError, unknown
 from schemas.signals import CELL_SIGNALS
 
+BRIEF = (
+    "model",
+    "checkpoint",
+    "neuron",
+    "signal",
+    "measure",
+    "category",
+    "value",
+    "held_out",
+    "null_value",
+    "untrained",
+    "q_value",
+    "texts",
+)
 MOST_DRAWN = 5_000  # characters of a picture: each is an artist of matplotlib's, and 5,000 take some seconds
 
 
@@ -61,11 +76,26 @@ def top(options: argparse.Namespace) -> None:
 
     note = hypothesis_notes(lake, run, options.hypothesis).get(options.hypothesis)
     if not len(table):
-        there = f"{run} has no {options.measure} of {options.hypothesis} there"
-        raise UsageError(note or f"{there}: none of those signals ever changes, or it names a category")
-    if note:
-        print(note, file=sys.stderr)
-    (print_json if options.json else print_table)(table)
+        what = options.measure or "measure"
+        raise UsageError(
+            note or f"{run} has no {what} of {options.hypothesis} there: none of those signals ever changes"
+        )
+    rows = [{**row, "hypothesis": options.hypothesis} for row in table.to_pylist()]
+    for line in filter(None, (note, chance_note(rows))):
+        print(line, file=sys.stderr)
+    if options.json:
+        print_json(table)
+    else:
+        print_table(_brief(table))
+
+
+def _brief(table: pa.Table) -> pa.Table:
+    """The columns of `top` that a person compares; --json has all of them."""
+    places = zip(*(table[name].to_pylist() for name in ("layer", "neuron")), strict=True)
+    labels = pa.array([f"L{layer}/N{neuron}" for layer, neuron in places])
+    table = table.set_column(table.schema.get_field_index("neuron"), "neuron", labels)
+    empty = {name for name in ("category", "untrained") if table[name].null_count == len(table)}
+    return table.select([name for name in BRIEF if name not in empty])
 
 
 def show(options: argparse.Namespace) -> None:

@@ -3,11 +3,11 @@
 from jobs.run.context import Run
 from pipeline.annotation.defined import defined_hypothesis, definition_digest, try_definition
 from pipeline.annotation.hypotheses import HYPOTHESES, Hypothesis, find_hypothesis, is_shipped, unknown_hypothesis
-from pipeline.annotation.values import Kind
 from pipeline.queries.expression import check_expression
 from schemas.errors import UsageError, unknown
 from schemas.experiment import Experiment
 from schemas.languages import LANGUAGES
+from schemas.score_settings import Kind
 
 
 def check_hypotheses(experiment: Experiment) -> None:

@@ -8,11 +8,11 @@ from threadpoolctl import threadpool_limits
 
 from jobs.driver.stage import Piece, Stage, Unit
 from jobs.run.context import Run
-from jobs.run.defined import is_yes_no
+from jobs.run.defined import is_yes_no, kind_of
 from jobs.run.reading import step_shards
 from jobs.run.selection import kept_layers, kept_signals
 from jobs.runners.base import Needs
-from pipeline.scoring.columns import Asked
+from pipeline.scoring.columns import Asked, asked_of
 from pipeline.scoring.rows import Scorer
 from pipeline.scoring.texts import Texts, distinct_texts
 from pipeline.storage.shards import read_shards, write_shard
@@ -110,11 +110,9 @@ def _asked(run: Run, names: Sequence[str], texts: Texts) -> Mapping[str, Asked]:
     """Some hypotheses at every step of the texts."""
     asked = {}
     for name, annotated in zip(names, _annotations(run, names), strict=True):
-        rows = read_shards(run.folder, annotated, ["sequence", "step", "value"])
+        rows = read_shards(run.folder, annotated, ["sequence", "step", "value", "category"])
         place = texts.rows_of(rows["sequence"].to_numpy(), rows["step"].to_numpy())
-        values = np.full(texts.starts[-1], np.nan)
-        values[place[place >= 0]] = rows["value"].to_numpy()[place >= 0]
-        asked[name] = Asked(values, "yes_no" if is_yes_no(run.experiment, name) else "number")
+        asked[name] = asked_of(rows["value"], rows["category"], place, kind_of(run.experiment, name))
     return asked
 
 

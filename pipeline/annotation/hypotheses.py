@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from pipeline.annotation import layout, prose, source, tasks
-from pipeline.annotation.values import Kind, Values
+from pipeline.annotation.values import Values
 from schemas.errors import UsageError, unknown
+from schemas.score_settings import Kind
 
 NEXT_IS = "next_is_"  # with any one letter or digit behind it
 _NEXT_IS = re.compile(NEXT_IS + "([A-Za-z0-9])")

@@ -1,12 +1,10 @@
 """What a hypothesis gives: a number or a name for each character of a text, None where it says nothing."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from schemas.errors import UsageError
 
 Values = list[float | str | None]
-Kind = Literal["number", "yes_no", "category"]  # yes is 1, no is 0; a category is text
 Span = tuple[int, int]  # the first character, and the one after the last
 
 

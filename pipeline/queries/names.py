@@ -201,7 +201,11 @@ class _Named:
             known = self.names.fetch(query, {"run": self.run, "hypothesis": hypothesis})["measure"].to_pylist()
             if measure not in known:
                 told = unknown(f"measure of {hypothesis}", measure, known)
-                raise UsageError(f"{told}; auc is for yes/no hypotheses") if measure == "auc" else told
+                raise (
+                    UsageError(f"{told}; auc is for hypotheses that say yes or no, or name a category")
+                    if measure == "auc"
+                    else told
+                )
 
     def _check_sequence(self) -> None:
         for sequence in self._all("sequence"):

@@ -19,7 +19,7 @@ def shard_rows(table: Table, files: Sequence[str]) -> str:
         columns = [_from_name(table, column.name) for column in table.stored]
         options = "hive_partitioning = false, filename = true"
     else:
-        columns = [column.name for column in table.stored]
+        columns = [f'"{column.name}"' for column in table.stored]  # one is called null
         types = ", ".join(f"{name}: {kind}" for name, kind in table.partition_types.items())
         options = f"hive_partitioning = true, hive_types = {{{types}}}"
     return f"select {', '.join(columns)} from read_parquet([{', '.join(map(quoted, files))}], {options})"
@@ -43,7 +43,7 @@ def _above(file: str, table: Table) -> str:
 def _from_name(table: Table, column: str) -> str:
     """A column, or what stands for it in the name of its shard: a name has one value for thousands of rows."""
     if column not in table.partition_by:
-        return column
+        return f'"{column}"'
     after = len(table.partition_by) - table.partition_by.index(column)
     value = f"regexp_extract(filename, '/{column}=([^/]*)(?:/[^/]*){{{after}}}$', 1)"
     return f"cast({value} as {table.partition_types[column]}) as {column}"

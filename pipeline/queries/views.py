@@ -168,7 +168,7 @@ class Views:
 
     def _body(self, table: Table, files: list[str] | None) -> str:
         if not files:
-            nulls = ", ".join(f"cast(null as {_TYPES[c.type]}) as {c.name}" for c in table.columns)
+            nulls = ", ".join(f'cast(null as {_TYPES[c.type]}) as "{c.name}"' for c in table.columns)
             body = f"select {nulls} where {'false' if files is not None else _UNFILLED}"
         else:
             body = shard_rows(table, files)

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.scoring.information import STEPS, value_cells
 from pipeline.scoring.nulls import Permuted
 from pipeline.scoring.ranks import value_ranks
 from pipeline.scoring.sums import Weighted
 from pipeline.scoring.texts import Texts
+from schemas.score_settings import Kind
 
-Kind = Literal["number", "yes_no", "category"]
 CATEGORIES = 32  # the most frequent have a column of their own; the others share one
 
 
@@ -34,6 +34,27 @@ class Part:
     columns: slice
     categories: tuple[str | None, ...]  # of each column; None for those that share one, and of numbers
     cells: np.ndarray  # (at most STEPS,) int64, for mutual information
+
+
+def asked_of(value: pa.ChunkedArray, category: pa.ChunkedArray, place: np.ndarray, kind: Kind | None) -> Asked:
+    """A hypothesis from its annotations.
+
+    Args:
+        value: (S,) float64, with NULLs.
+        category: (S,) string, with NULLs.
+        place: (S,) int64, the row of each; -1 for texts that were read before.
+        kind: what it gives; None if only its annotations tell.
+    """
+    is_kept = place >= 0
+    names: tuple[str, ...] = ()
+    if category.null_count < len(category):
+        kind = "category"
+        coded = category.combine_chunks().dictionary_encode()
+        names = tuple(coded.dictionary.to_pylist())
+        value = coded.indices.cast(pa.float64())
+    values = np.full(int(place.max(initial=-1)) + 1, np.nan)
+    values[place[is_kept]] = value.to_numpy(zero_copy_only=False)[is_kept]
+    return Asked(values, kind or "number", names)
 
 
 class Columns:

@@ -13,7 +13,7 @@ from pipeline.annotation.hypotheses import find_hypothesis
 from pipeline.annotation.rows import annotation_rows
 from pipeline.dumping.precision import MANTISSA_BITS, round_mantissa
 from pipeline.dumping.unroll import Block, unroll
-from pipeline.scoring.measures import pearson
+from pipeline.scoring.sums import Sums, Weighted
 from schemas.experiment import Experiment
 from schemas.parse import parse_experiment
 from schemas.signals import CELL_SIGNALS
@@ -153,7 +153,8 @@ def _answers(subject: Subject, precision: str) -> Answers:
 def _r(values: np.ndarray, hypothesis: np.ndarray) -> np.ndarray:
     """As the score stage does it."""
     said = ~np.isnan(hypothesis)
-    return pearson(values.T[said].astype(np.float64), hypothesis[said])
+    kept, answers = values[:, said], hypothesis[said][:, None]
+    return Sums.of(kept, Weighted.of(answers, np.ones(len(answers)))).measure("pearson")[:, 0]
 
 
 def _changed(exact: Answers, rounded: Answers) -> dict[str, object]:

@@ -3,9 +3,9 @@
 import pytest
 
 from jobs.run.defined import check_hypotheses, is_yes_no, kind_of
-from pipeline.annotation.values import Kind
 from schemas.errors import UsageError
 from schemas.parse import parse_experiment
+from schemas.score_settings import Kind
 
 OWN = [{"name": "mine", "sql": "char"}, {"name": "is_a", "sql": "char = 'a'", "yes_no": True}]
 KINDS: list[tuple[str, Kind | None]] = [

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.scoring.columns import Asked, Kind
+from pipeline.scoring.columns import Asked
 from pipeline.scoring.rows import Scorer
 from pipeline.scoring.texts import Texts, distinct_texts
+from schemas.score_settings import Kind
 
 Row = dict[str, object]
 

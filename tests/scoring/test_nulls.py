@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from pipeline.queries.correction import corrected
-from pipeline.scoring.columns import Kind
 from pipeline.scoring.nulls import Permuted
 from pipeline.scoring.rows import Scorer
+from schemas.score_settings import Kind
 from tests.scoring.made import asked, number, one, scored, texts_of
 
 
@@ -110,9 +110,8 @@ def hypothesis(kind: str, random: np.random.Generator, texts: int, steps: int) -
         return values
     if kind == "constant per text":
         return np.repeat(random.integers(0, 2, (texts, 1)).astype(float), steps, 1)
-    values = random.normal(size=(texts, steps)).cumsum(1)
-    values[np.arange(steps) < random.integers(0, steps, (texts, 1))] = np.nan
-    return values
+    silent = np.arange(steps) < random.integers(0, steps, (texts, 1))
+    return np.where(silent, np.nan, np.cumsum(random.normal(size=(texts, steps)), 1))
 
 
 @pytest.mark.parametrize("count", [10, 60])
