@@ -107,7 +107,7 @@ def _print_notes(lines: list[str]) -> None:
 
 
 def _print_left_out(kind: str, asked: list[str], shown: list[str]) -> None:
-    """Name what a table leaves out: nothing is measured where nothing was dumped, or one of the two never changes."""
+    """Name what a table leaves out: nothing was dumped there, or one of the two never changes."""
     left = [name for name in asked if name not in shown]
     if left:
         why = "not dumped, or it never changes"

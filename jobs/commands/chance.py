@@ -23,7 +23,7 @@ def chance_note(rows: Iterable[Mapping[str, Any]]) -> str | None:
         return f"no null is worked out for {best['measure']}: nobody knows what chance does"
     if best["p_value"] == 1 and abs(best["value"] - best["null_value"]) < CLOSE:
         return (
-            f"{NOTHING_BEYOND_CHANCE}; {best['hypothesis']} is confounded with position: another text's annotation "
-            f"gives {best['null_value']:.6g} as well, so a counter and a clock are the same here"
+            f"{NOTHING_BEYOND_CHANCE}; {best['hypothesis']} is confounded with position: the annotation "
+            f"of another text gives {best['null_value']:.6g} too, so a counter and a clock are the same here"
         )
     return NOTHING_BEYOND_CHANCE

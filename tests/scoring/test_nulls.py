@@ -101,7 +101,7 @@ def signal(kind: str, random: np.random.Generator, texts: int, steps: int) -> np
 def hypothesis(kind: str, random: np.random.Generator, texts: int, steps: int) -> np.ndarray:
     """What has nothing to do with it."""
     if kind == "number":
-        return np.cumsum(random.integers(-1, 2, (texts, steps)), 1)
+        return np.cumsum(random.integers(-1, 2, (texts, steps)), 1).astype(float)
     if kind == "spans":
         return (np.abs(np.arange(steps) - random.integers(0, steps, (texts, 1))) < 4).astype(float)
     if kind == "rare":
