@@ -1,5 +1,6 @@
 """The matches of some dumps, each read once a layer, in memory that does not grow with the text."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from jobs.commands.sides import LayerReader, Side, Texts
 from jobs.process.progress import Progress
-from pipeline.matching.blocks import blocks, drawn_texts
+from pipeline.matching.blocks import blocks, drawn
 from pipeline.matching.chance import LEAST_TEXTS, chance_pairs
 from pipeline.matching.match import Match, match_of
 from pipeline.matching.moments import Moments, correlations, moments_of
@@ -15,7 +16,7 @@ from pipeline.queries.lake import Lake
 
 Pair = tuple[int, int]  # places in the list of sides
 VALUES = 8_000_000  # held at once of all sides: 32 MB, and thrice that of two sides that are multiplied
-CHANCE_VALUES = 2_000_000  # of each side for the permuted pairings, each of which goes over them all
+CHANCE_VALUES = 1_000_000  # of each side for the permuted pairings, each of which goes over them all
 
 
 @dataclass(frozen=True)
@@ -50,21 +51,25 @@ def _layer(
         LayerReader(lake, side, layer, own, texts.lengths)
         for side, own in zip(sides, texts.sequences, strict=True)
     ]
+    widest = max(reader.neurons for reader in readers)
+    some = drawn(texts.lengths, max(1, CHANCE_VALUES // widest), LEAST_TEXTS)
+    apart: list[dict[int, list[np.ndarray]]] = [defaultdict(list) for _ in readers]
     moments: dict[Pair, Moments] = {}
     for block in blocks(texts.lengths, max(1, VALUES // sum(reader.neurons for reader in readers))):
         held = []
-        for reader in readers:
-            held.append(np.concatenate(reader.read(block)))
+        for reader, kept in zip(readers, apart, strict=True):
+            values = reader.read(block)
+            for text, own in some.of(block, values).items():
+                kept[text].append(own)
+            held.append(np.concatenate(values))
             progress.add(len(held[-1]))
         for one, other in wanted:
             more = moments_of(held[one], held[other])
             moments[one, other] = moments[one, other].add(more) if (one, other) in moments else more
 
-    widest = max(reader.neurons for reader in readers)
-    drawn = drawn_texts(texts.lengths, max(LEAST_TEXTS, CHANCE_VALUES // widest), LEAST_TEXTS)
-    apart = [reader.read(drawn) for reader in readers]
+    few = [[np.concatenate(kept[text]) for text in some.texts] for kept in apart]
     matches = {
-        (one, other): match_of(correlations(both), chance_pairs(apart[one], apart[other]))
+        (one, other): match_of(correlations(both), chance_pairs(few[one], few[other]))
         for (one, other), both in moments.items()
     }
     return LayerMatches(layer, tuple(reader.neurons for reader in readers), matches)

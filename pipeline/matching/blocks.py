@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+EACH = 8  # steps that a text keeps where not all can be drawn
+
 
 @dataclass(frozen=True)
 class Block:
@@ -36,20 +38,43 @@ def blocks(lengths: Sequence[int], most: int) -> Iterator[Block]:
         yield _whole(held, lengths)
 
 
-def drawn_texts(lengths: Sequence[int], most: int, least: int, seed: int = 0) -> Block:
-    """Some texts at random, in their order: all of them if there is room.
+@dataclass(frozen=True)
+class Drawn:
+    """Some steps of some texts, the same steps of each, so that texts can still be laid side by side."""
+
+    texts: tuple[int, ...]
+    steps: np.ndarray  # int64, in order; of a shorter text, those that it has
+
+    def of(self, block: Block, values: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+        """What is drawn of the texts of a block, by text; `values` are theirs, (steps, …) each."""
+        kept, chosen = {}, set(self.texts)
+        for text, own in zip(block.texts, values, strict=True):
+            if text in chosen:
+                first, stop = np.searchsorted(self.steps, (block.first, block.first + len(own)))
+                kept[text] = own[self.steps[first:stop] - block.first]
+        return kept
+
+
+def drawn(lengths: Sequence[int], most: int, least: int, seed: int = 0) -> Drawn:
+    """A random part that stands for all texts: as many texts as there is room for, a step here and there of each.
+
+    Steps of one text lean on one another, so texts are what must be many: a text keeps about EACH steps before
+    another is left out.
 
     Args:
         lengths: of the texts, in steps.
-        most: steps of all that are drawn, at least `least`; a text's steps beyond most / least are left out.
-        least: texts to draw, if there are as many.
+        most: steps of all that are drawn, about; everything is if there are no more.
+        least: texts to draw, if there are as many, whatever the room.
         seed: for what is drawn.
     """
-    stop = min(most // least, max(lengths))
-    order = np.random.default_rng(seed).permutation(len(lengths))
-    ends = np.minimum(np.array(lengths)[order], stop).cumsum()
-    kept = order[: np.searchsorted(ends, most, side="right")]
-    return Block(tuple(sorted(kept.tolist())), 0, stop)
+    draw = np.random.default_rng(seed)
+    apart = max(1, min(-(-sum(lengths) // most), int(np.median(lengths)) // EACH))
+    steps = np.arange(0, max(lengths), apart)
+    steps[1:] += draw.integers(0, apart, len(steps) - 1)  # the first stays: every text has it
+    order = draw.permutation(len(lengths))
+    ends = np.searchsorted(steps, np.array(lengths)[order]).cumsum()
+    kept = order[: max(least, int(np.searchsorted(ends, most, side="right")))]
+    return Drawn(tuple(sorted(kept.tolist())), steps)
 
 
 def _whole(texts: list[int], lengths: Sequence[int]) -> Block:

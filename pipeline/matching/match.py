@@ -9,6 +9,8 @@ from pipeline.matching.pairing import Pairs, pairs_of
 
 SHARED_R = 0.7  # the least |r| of a shared pair: r squared 0.49, so half of one's variance is told by the other
 
+ROUNDING = 1e-6  # of r, for signals are stored as float32: of two clocks r is 1, and so is chance
+
 
 class Match(NamedTuple):
     """Two networks' neurons side by side."""
@@ -25,7 +27,7 @@ class Match(NamedTuple):
         permutation test at that level, the choice of the partner included. No step is taken to be independent.
         """
         r = np.abs(self.pairs.r)
-        shared: np.ndarray = (r >= SHARED_R) & (r > self.chance)
+        shared: np.ndarray = (r >= SHARED_R) & (r > self.chance + ROUNDING)
         return shared
 
     @property

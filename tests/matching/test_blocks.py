@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.matching.blocks import Block, blocks, drawn_texts
+from pipeline.matching.blocks import Block, blocks, drawn
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=8)
 
@@ -28,12 +29,35 @@ def test_a_text_is_cut_only_where_it_has_no_room(most: int, expected: list[Block
     assert list(blocks([2, 3, 7], most)) == expected
 
 
-@given(LENGTHS, st.integers(3, 60), st.integers(0, 3))
-def test_texts_are_drawn_whole_while_there_is_room(lengths: list[int], most: int, seed: int) -> None:
-    drawn = drawn_texts(lengths, most, 3, seed)
-    assert drawn.first == 0
-    assert list(drawn.texts) == sorted(set(drawn.texts))
-    assert len(drawn.texts) >= min(3, len(lengths))
-    assert sum(min(lengths[text], drawn.stop) for text in drawn.texts) <= most
-    if sum(lengths) <= most and max(lengths) <= most // 3:
-        assert drawn == Block(tuple(range(len(lengths))), 0, max(lengths))
+@given(LENGTHS, st.integers(1, 60), st.integers(1, 20), st.integers(0, 3))
+def test_what_is_drawn_is_the_same_in_blocks_as_of_whole_texts(
+    lengths: list[int], most: int, room: int, seed: int
+) -> None:
+    some = drawn(lengths, most, 2, seed)
+    found: dict[int, list[int]] = {text: [] for text in some.texts}
+    for block in blocks(lengths, room):
+        values = [np.arange(block.first, min(block.stop, lengths[text])) for text in block.texts]
+        for text, own in some.of(block, values).items():
+            found[text] += own.tolist()
+    assert found == {text: [step for step in some.steps if step < lengths[text]] for text in some.texts}
+    assert all(found.values())
+    assert len(found) >= min(2, len(lengths))
+    if sum(lengths) <= most:
+        assert found == {text: list(range(length)) for text, length in enumerate(lengths)}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "most", "texts", "each"),
+    [
+        ([128] * 100, 12_800, 100, 128),
+        ([128] * 100, 6_400, 100, 64),
+        ([128] * 100, 400, 50, 8),
+        ([100_000] * 4, 400, 4, 100),
+    ],
+)
+def test_steps_are_left_out_before_texts_are(lengths: list[int], most: int, texts: int, each: int) -> None:
+    some = drawn(lengths, most, 4)
+    assert (len(some.texts), len(some.steps)) == (texts, each)
+    assert (np.diff(some.steps) > 0).all()
+    assert some.steps[0] == 0
+    assert lengths[0] - some.steps[-1] <= 2 * lengths[0] / each
