@@ -115,6 +115,10 @@ def _command(name: str, action: str):  # type: ignore[no-untyped-def]  # noqa: A
         from jobs.commands import doctor
 
         return doctor.doctor
+    if name == "match":
+        from jobs.commands import matching  # with scipy's optimization
+
+        return matching.match
     from jobs.commands import audit, clearing, questions, runs
 
     commands = {"sql": questions.sql, "top": questions.top, "show": questions.show, "gc": clearing.collect}

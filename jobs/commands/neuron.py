@@ -1,9 +1,10 @@
-"""What every picture of a neuron has in common: one scale, over the whole probe split, so that they compare."""
+"""What all that is shown of a neuron has in common: its signal, and one scale over the whole probe split."""
 
 from collections.abc import Mapping
 
 from pipeline.queries.lake import Lake
 from pipeline.rendering.terminal import Scale, scale_of
+from schemas.signals import CELL_SIGNALS
 
 
 def neuron_scale(lake: Lake, run: str, place: Mapping[str, object], signal: str) -> tuple[int, Scale]:
@@ -22,3 +23,14 @@ def neuron_scale(lake: Lake, run: str, place: Mapping[str, object], signal: str)
     )
     (row,) = lake.fetch(query, {"run": run, **place}).to_pylist()
     return row["checkpoint"], scale_of(signal, row["widest"])
+
+
+def usual_signal(lake: Lake, run: str, model: str) -> str | None:
+    """The signal to show where none is asked for; None of a model that the run does not have."""
+    query = "select cell from models where run = $run and model = $model"
+    cells = lake.fetch(query, {"run": run, "model": model})["cell"].to_pylist()
+    dumped = lake.catalog.dumped_signals(run)
+    signals = [signal for cell in cells for signal in CELL_SIGNALS[cell] if signal in dumped]
+    return next(
+        (signal for signal in ("cell_state", "hidden_state") if signal in signals), next(iter(signals), None)
+    )

@@ -1,9 +1,9 @@
 """The words that a person types. Nothing that takes a second is imported here, so that --help answers at once."""
 
 import argparse
-from collections.abc import Callable
 
-from jobs.commands.words import Parser
+from jobs.commands.match_words import add_match
+from jobs.commands.words import AT, Parser, amount, checkpoint, whole
 from schemas.measures import MEASURES
 from schemas.stages import SPECS, STAGES
 
@@ -121,6 +121,7 @@ def make_parser() -> Parser:
     _add_runs(commands, common)
     _add_questions(commands, common)
     _add_show(commands, common)
+    add_match(commands, common)
     _add_write(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
@@ -157,7 +158,7 @@ def _add_stage_arguments(parser: argparse.ArgumentParser, *, needed: bool = True
         help="change a setting, e.g. training.steps=500; repeatable",
     )
     parser.add_argument("--runner", choices=("ray", "local"), default="ray", help="run on Ray, or in this process")
-    parser.add_argument("--workers", type=_whole(1), metavar="N", help="cores for the Ray that is started (all)")
+    parser.add_argument("--workers", type=whole(1), metavar="N", help="cores for the Ray that is started (all)")
     parser.add_argument(
         "--plan", action="store_true", help="say what would be done and what it would cost; write nothing"
     )
@@ -182,7 +183,7 @@ def _add_placement(parser: argparse.ArgumentParser) -> None:
     )
     placement.add_argument(
         "--save-every",
-        type=_amount("number of minutes"),
+        type=amount("number of minutes"),
         default=5.0,
         metavar="MINUTES",
         help="how often to save a state to resume from (5)",
@@ -206,40 +207,10 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="characters in a sequence, each starting afresh (128); 0: whole files",
     )
-    network.add_argument("--sequences", type=_whole(1), metavar="N", help="how many to dump (all)")
+    network.add_argument("--sequences", type=whole(1), metavar="N", help="how many to dump (all)")
     network.add_argument("--name", metavar="NAME", help="the run's name (the module's)")
     network.add_argument("--tokenizer", metavar="P.M:F", help="turns a text into tokens (one per character)")
     network.add_argument("--recurrent", metavar="PATH", help="which recurrent module, if there are several")
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def _parsed(text: str) -> int:
-        number = int(text)
-        if number < least:
-            raise argparse.ArgumentTypeError(f"{number} is less than {least}")
-        return number
-
-    _parsed.__name__ = "whole number"  # as argparse calls what int() refuses
-    return _parsed
-
-
-def _checkpoint(text: str) -> int | str:
-    return text if text == "last" else int(text)
-
-
-_checkpoint.__name__ = "checkpoint"  # as argparse calls what int() refuses
-AT = "after this many updates, or `last`"
-
-
-def _amount(what: str) -> Callable[[str], float]:
-    def _parsed(text: str) -> float:
-        number = float(text)
-        if not 0 <= number < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is no {what}: 0, or more")
-        return number
-
-    _parsed.__name__ = what
-    return _parsed
 
 
 def _add_runs(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
@@ -263,7 +234,7 @@ def _add_runs(commands: "argparse._SubParsersAction[Parser]", common: Parser) ->
         parser.add_argument("--dry-run", action="store_true", help="say what would be removed; remove nothing")
         parser.add_argument(
             "--older-than",
-            type=_amount("number of hours"),
+            type=amount("number of hours"),
             default=24.0,
             metavar="HOURS",
             help="gc: minimum age of leftovers (24)",
@@ -285,7 +256,7 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     )
     sql.add_argument("--run", metavar="RUN", help="of one run alone: its id, or the beginning of it")
     at = "with --run: of one checkpoint alone, or of each model's `last`"
-    sql.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=at)
+    sql.add_argument("--checkpoint", type=checkpoint, metavar="N", help=at)
     sql.add_argument(
         "--format",
         choices=("table", "csv", "json", "parquet"),
@@ -307,8 +278,8 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     top.add_argument(
         "--measure", choices=MEASURES, help="what to rank by (auc of yes/no and categories, pearson of numbers)"
     )
-    top.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=f"{AT} (each model's last)")
-    top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")
+    top.add_argument("--checkpoint", type=checkpoint, metavar="N", help=f"{AT} (each model's last)")
+    top.add_argument("--limit", type=whole(1), default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -318,9 +289,9 @@ def _add_show(commands: "argparse._SubParsersAction[Parser]", common: Parser) ->
     show.add_argument("model", metavar="MODEL", help="e.g. lstm-1x10-seed0")
     show.add_argument("neuron", metavar="L0/N7", help="layer and neuron")
     show.add_argument("--signal", metavar="S", help="one of the eight signals (cell_state, or hidden_state)")
-    show.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=f"{AT} (the last dumped)")
+    show.add_argument("--checkpoint", type=checkpoint, metavar="N", help=f"{AT} (the last dumped)")
     show.add_argument("--sequence", type=int, metavar="N", help="the first sequence to show")
-    show.add_argument("--limit", type=_whole(1), default=8, metavar="N", help="how many different texts (8)")
+    show.add_argument("--limit", type=whole(1), default=8, metavar="N", help="how many different texts (8)")
     show.add_argument(
         "--picture",
         metavar="FILE.png",
@@ -341,22 +312,22 @@ def _add_write(commands: "argparse._SubParsersAction[Parser]", common: Parser) -
     )
     write.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     write.add_argument("--model", metavar="M", help="e.g. lstm-1x10-seed0 (the first)")
-    write.add_argument("--checkpoint", type=_checkpoint, metavar="C", help=f"{AT} (the last)")
+    write.add_argument("--checkpoint", type=checkpoint, metavar="C", help=f"{AT} (the last)")
     write.add_argument("--prompt", default="", metavar="TEXT", help="what the model reads first (a newline)")
-    write.add_argument("--length", type=_whole(1), default=200, metavar="N", help="characters to write (200)")
+    write.add_argument("--length", type=whole(1), default=200, metavar="N", help="characters to write (200)")
     write.add_argument(
         "--temperature",
-        type=_amount("temperature"),
+        type=amount("temperature"),
         default=0.8,
         metavar="T",
         help="0 is the same as --greedy (0.8)",
     )
     write.add_argument("--greedy", action="store_true", help="always the most probable character")
     write.add_argument(
-        "--top-k", type=_whole(1), default=0, metavar="K", help="draw from the K most probable characters (all)"
+        "--top-k", type=whole(1), default=0, metavar="K", help="draw from the K most probable characters (all)"
     )
-    write.add_argument("--samples", type=_whole(1), default=1, metavar="N", help="how many texts (1)")
-    write.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="for what is drawn (0)")
+    write.add_argument("--samples", type=whole(1), default=1, metavar="N", help="how many texts (1)")
+    write.add_argument("--seed", type=whole(0), default=0, metavar="N", help="for what is drawn (0)")
     write.add_argument("--line", action="store_true", help="end each text at the end of its line")
     write.add_argument("--stored", action="store_true", help="show what each checkpoint wrote during the run")
     write.add_argument("--dump", action="store_true", help="store every gate and state while it writes, as a run")
@@ -373,5 +344,5 @@ def _add_audit(commands: "argparse._SubParsersAction[Parser]", common: Parser) -
     )
     audit.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
     audit.add_argument("--model", metavar="M", help="e.g. lstm-1x10-seed0 (all)")
-    audit.add_argument("--checkpoint", type=_checkpoint, metavar="C", help=f"{AT} (all that were dumped)")
+    audit.add_argument("--checkpoint", type=checkpoint, metavar="C", help=f"{AT} (all that were dumped)")
     audit.add_argument("--json", action="store_true", help="as JSON")

@@ -9,14 +9,13 @@ import pyarrow as pa
 
 import pipeline
 from jobs.commands.chance import chance_note
-from jobs.commands.neuron import neuron_scale
+from jobs.commands.neuron import neuron_scale, usual_signal
 from jobs.commands.notes import hypothesis_notes
 from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
 from pipeline.queries.lake import Lake
 from pipeline.queries.question import Question, parse_question, questions
 from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend
 from schemas.errors import UsageError, unknown
-from schemas.signals import CELL_SIGNALS
 
 BRIEF = (
     "model",
@@ -106,7 +105,7 @@ def show(options: argparse.Namespace) -> None:
     _check_picture(options)
 
     layer, neuron = _place(options.neuron)
-    signal = options.signal or _usual_signal(lake, run, options.model)
+    signal = options.signal or usual_signal(lake, run, options.model)
     table = lake.ask(
         "neuron_text",
         run=run,
@@ -178,17 +177,6 @@ def _draw(title: str, texts: list[Line], scale: Scale) -> bytes:
         note = f"drawn: the first {MOST_DRAWN:,} of {whole:,} characters; --limit 1 draws one text"
         print(note, file=sys.stderr)
     return draw_passages(title, [text for text in kept if text], scale)
-
-
-def _usual_signal(lake: Lake, run: str, model: str) -> str | None:
-    """The signal to show where none is asked for; None of a model that the run does not have."""
-    query = "select cell from models where run = $run and model = $model"
-    cells = lake.fetch(query, {"run": run, "model": model})["cell"].to_pylist()
-    dumped = lake.catalog.dumped_signals(run)
-    signals = [signal for cell in cells for signal in CELL_SIGNALS[cell] if signal in dumped]
-    return next(
-        (signal for signal in ("cell_state", "hidden_state") if signal in signals), next(iter(signals), None)
-    )
 
 
 def _place(label: str) -> tuple[int, int]:

@@ -1,12 +1,13 @@
-"""argparse, which also says which word was probably meant."""
+"""argparse, which also says which word was probably meant, and the kinds of numbers that it reads."""
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from schemas.errors import did_you_mean
 
+AT = "after this many updates, or `last`"  # of a checkpoint
 _CHOICE = re.compile(r"(.*)invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
 
 
@@ -34,3 +35,37 @@ class Parser(argparse.ArgumentParser):
             known = re.findall(r"[\w.-]+", choices)
             message = f"{what}unknown {word!r}: {did_you_mean(word, known)}known: {', '.join(known)}"
         super().error(message)
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Reads a whole number from `least` on."""
+
+    def _parsed(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{number} is less than {least}")
+        return number
+
+    _parsed.__name__ = "whole number"  # as argparse calls what int() refuses
+    return _parsed
+
+
+def checkpoint(text: str) -> int | str:
+    """A checkpoint as it is typed: its number, or "last"."""
+    return text if text == "last" else int(text)
+
+
+checkpoint.__name__ = "checkpoint"  # as argparse calls what int() refuses
+
+
+def amount(what: str) -> Callable[[str], float]:
+    """Reads a finite number from 0 on; `what` is what it is called if it is none."""
+
+    def _parsed(text: str) -> float:
+        number = float(text)
+        if not 0 <= number < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is no {what}: 0, or more")
+        return number
+
+    _parsed.__name__ = what
+    return _parsed

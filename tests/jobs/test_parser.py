@@ -42,6 +42,7 @@ def test_the_frozen_surface() -> None:
     placement = ["--data-parallel", "--gpus-per-worker", "--save-every", "--tensorboard"]
     network = ["--model", "--weights", "--vocabulary", "--corpus", "--window", "--sequences", "--name"]
     network += ["--tokenizer", "--recurrent"]
+    matching = ["OTHER_MODEL", "--other-checkpoint", "--other-run"]
     place = ["L0/N7", "MODEL", "RUN"]
     assert surface == {
         "run": sorted([*stage, *placement, "--until"]),
@@ -57,6 +58,9 @@ def test_the_frozen_surface() -> None:
         "write": sorted([*common, *drawing, "--checkpoint", "--json", "--model", "--stored", "--dump", "RUN"]),
         "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
+        "match": sorted(
+            [*common, *place[1:], *matching, "--checkpoint", "--json", "--layer", "--limit", "--signal"]
+        ),
         "show": sorted(
             [*common, *place, "--checkpoint", "--json", "--limit", "--picture", "--sequence", "--signal"]
         ),

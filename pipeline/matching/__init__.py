@@ -1,0 +1,1 @@
+"""Which neurons of two networks do the same, whatever their numbers are."""
