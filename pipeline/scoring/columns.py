@@ -87,14 +87,12 @@ class Columns:
             self.parts[name] = Part(hypothesis.kind, place, categories, value_cells(own, ranks)[self.sampled])
             values += columns
         self._is_number = [part.kind == "number" for part in self.parts.values() for _ in part.categories]
-        self._values = np.stack(values, 1)
+        self._values = values
         self._ranks = self._ranked(slice(None))
         halves = slice(self.split), slice(self.split, None)
-        shifted = np.stack(
-            [_centred(own) if n else own for own, n in zip(values, self._is_number, strict=True)], 1
-        )
+        shifted = [_centred(own) if n else own for own, n in zip(values, self._is_number, strict=True)]
 
-        self.values = tuple(Weighted.of(shifted[half], self.weight[half]) for half in halves)  # of each half
+        self.values = tuple(Weighted.of([own[half] for own in shifted], self.weight[half]) for half in halves)
         self.ranks = Weighted.of(self._ranks, self.weight)
         self.half_ranks = tuple(Weighted.of(self._ranked(half), self.weight[half]) for half in halves)
 
@@ -108,11 +106,10 @@ class Columns:
         """The null of their ranks."""
         return Permuted(self.text, self.position, self.weight, self._ranks)
 
-    def _ranked(self, steps: slice) -> np.ndarray:
+    def _ranked(self, steps: slice) -> list[np.ndarray]:
         """Ranks of numbers among some steps; yes and no are as good as their ranks."""
-        columns = zip(self._values[steps].T, self._is_number, strict=True)
-        weight = self.weight[steps]
-        return np.stack([value_ranks(own, weight) if is_number else own for own, is_number in columns], 1)
+        weight, columns = self.weight[steps], zip(self._values, self._is_number, strict=True)
+        return [value_ranks(own[steps], weight) if is_number else own[steps] for own, is_number in columns]
 
 
 def columns_of(texts: Texts, asked: Mapping[str, Asked]) -> list[Columns]:

@@ -11,6 +11,7 @@ y_j, over at most so many texts x_i. p-values are Student's t with as many degre
 that count. Steps of a text lean on one another, so no formula for independent steps is used anywhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,33 +56,29 @@ class Chance:
 class Permuted:
     """Columns that are ready to be permuted; the signals that meet them come later."""
 
-    def __init__(self, text: np.ndarray, position: np.ndarray, weight: np.ndarray, values: np.ndarray) -> None:
+    def __init__(
+        self, text: np.ndarray, position: np.ndarray, weight: np.ndarray, columns: Sequence[np.ndarray]
+    ) -> None:
         """Work out what does not depend on the signals.
 
         Args:
             text: (n,) int64, which text a step is of, ascending.
             position: (n,) int64, where in its text it is.
             weight: (n,) float64, how often the text is read.
-            values: (n, C) float64, the columns.
+            columns: C of (n,) float64.
         """
         numbers, text = np.unique(text, return_inverse=True)
         texts, positions = len(numbers), int(position.max(initial=-1)) + 1
         self._weight, self._text, self._position = weight, text, position
-        left = values - _means(position, weight, values, positions)[position]
-        total = np.square(values - values.mean(0)).sum(0)
-        left[:, np.square(left).sum(0) <= _ROUNDING * total] = 0  # position says it all
-        self._left = (left * weight[:, None]).astype(np.float32)
-
-        energy = np.stack([np.bincount(text, np.square(column), texts) for column in left.T], 1)
-        squares = np.square(energy).sum(0)
-        counting = np.where(squares > 0, np.square(energy.sum(0)) / np.where(squares > 0, squares, 1), 0)
-        self._freedom = counting - 1  # texts that count (Kish's effective number), less one
+        left = [_left(column, position, weight, positions) for column in columns]
+        self._left = np.stack([own * weight for own in left], 1).astype(np.float32)
+        self._freedom = np.array([_freedom(own, text, texts) for own in left])
 
         # A text meets its own annotation at all of its steps, another's only where both say something.
         shared = np.square(np.bincount(position, minlength=positions)).sum()
         self._overlap = texts * len(position) / shared if shared else 1.0
-        axes = [_axes(text, position, column, texts, positions) for column in left.T]
-        self._axes = np.stack([axis for axis, _, _ in axes], 1).astype(np.float32)  # (positions, C, AXES)
+        axes = [_axes(text, position, own, texts, positions) for own in left]
+        self._axes = np.concatenate([axis for axis, _, _ in axes], 1).astype(np.float32)  # (positions, C AXES)
         self._sizes = np.stack([sizes for _, sizes, _ in axes])  # (C, AXES)
         self._rest = np.array([rest for _, _, rest in axes])  # (C,)
 
@@ -105,10 +102,8 @@ class Permuted:
         mean = np.einsum("mt,mbt->bt", weight, grid) / np.where(count > 0, count, 1)
         grid = (grid - mean) * weight[:, None]
 
-        along = (grid.reshape(-1, positions) @ self._axes.reshape(positions, -1)).reshape(
-            len(self._sampled), len(signals), *self._sizes.shape
-        )
-        squares = np.einsum("mbcr,mbcr->bcr", along, along)  # summed over texts
+        along = product(grid.reshape(-1, positions), self._axes)
+        squares = np.square(along).reshape(len(self._sampled), len(signals), *self._sizes.shape).sum(0)
         energy = np.einsum("mbt,mbt->b", grid, grid)[:, None]
         variance = (squares * self._sizes).sum(2) + np.maximum(energy - squares.sum(2), 0) * self._rest
         variance[variance <= 1e-9 * energy * self._sizes[:, 0]] = 0  # they never meet; float32 leaves so much
@@ -116,12 +111,20 @@ class Permuted:
         return Chance(within, np.sqrt(variance), self._freedom)
 
 
-def _means(position: np.ndarray, weight: np.ndarray, values: np.ndarray, positions: int) -> np.ndarray:
-    """The weighted mean of values (n, C) at each position, (positions, C)."""
-    total = np.stack([np.bincount(position, weight * column, positions) for column in values.T], 1)
+def _left(column: np.ndarray, position: np.ndarray, weight: np.ndarray, positions: int) -> np.ndarray:
+    """A column (n,) less its weighted mean at each position; all 0 where position says it all."""
     count = np.bincount(position, weight, positions)
-    means: np.ndarray = total / np.where(count > 0, count, 1)[:, None]
-    return means
+    means = np.bincount(position, weight * column, positions) / np.where(count > 0, count, 1)
+    left: np.ndarray = column - means[position]
+    total = np.square(column - column.mean()).sum() if len(column) else 0
+    return left if np.square(left).sum() > _ROUNDING * total else np.zeros_like(left)
+
+
+def _freedom(left: np.ndarray, text: np.ndarray, texts: int) -> float:
+    """Degrees of freedom: texts that count (Kish's effective number, by their sums of squares), less one."""
+    energy = np.bincount(text, np.square(left), texts)
+    squares = np.square(energy).sum()
+    return float(np.square(energy.sum()) / squares - 1) if squares else -1.0
 
 
 def _axes(

@@ -1,11 +1,13 @@
 """Sums over steps from which every linear measure follows; those of two sets of steps add up to those of both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 CHANCE = {"auc": 0.5}  # where a measure stands when there is no relation; the others at 0
 _ROUNDING = 1e-9  # of a sum of squares: what float32 leaves of a constant's, after its mean is taken out
+_PANEL = 8  # columns that are multiplied at once: as many as a vector register holds
 _STEPS = 16_384  # whose products are added as float32; the sums of so many are added as float64
 
 
@@ -19,11 +21,12 @@ class Weighted:
     factors: np.ndarray  # (n, C + 1) float32: the columns times the weights, and the weights
 
     @classmethod
-    def of(cls, columns: np.ndarray, weight: np.ndarray) -> "Weighted":
-        """Columns (n, C) float64, and how often each step counts, (n,)."""
-        weighted = columns * weight[:, None]
-        factors = np.concatenate([weighted, weight[:, None]], 1).astype(np.float32)
-        return cls(float(weight.sum()), weighted.sum(0), (weighted * columns).sum(0), factors)
+    def of(cls, columns: Sequence[np.ndarray], weight: np.ndarray) -> "Weighted":
+        """C columns (n,) float64, each summed by itself, and how often each step counts, (n,)."""
+        weighted = [own * weight for own in columns]
+        y, yy = ([some.sum() for some in sums] for sums in (weighted, map(np.multiply, weighted, columns)))
+        factors = np.stack([*weighted, weight], 1).astype(np.float32)
+        return cls(float(weight.sum()), np.array(y), np.array(yy), factors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +108,20 @@ class Sums:
 
 
 def product(signals: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Signals (b, n) float32 times columns (n, C) float32, (b, C) float64."""
-    total = np.zeros((len(signals), columns.shape[1]))
-    for start in range(0, len(columns), _STEPS):
-        steps = slice(start, start + _STEPS)
-        total += signals[:, steps] @ columns[steps]
-    return total
+    """Signals (b, n) float32 times columns (n, C) float32, (b, C) float64.
+
+    In panels of one width: BLAS takes other ways with other shapes, and a hypothesis shall have the same score to
+    the last bit whichever others are scored beside it.
+    """
+    count = columns.shape[1]
+    total = np.zeros((len(signals), -(-count // _PANEL) * _PANEL))
+    for first in range(0, count, _PANEL):
+        panel = np.zeros((len(columns), _PANEL), np.float32)
+        panel[:, : min(_PANEL, count - first)] = columns[:, first : first + _PANEL]
+        for start in range(0, len(columns), _STEPS):
+            steps = slice(start, start + _STEPS)
+            total[:, first : first + _PANEL] += signals[:, steps] @ panel[steps]
+    return total[:, :count]
 
 
 def _spread(total: np.ndarray, squares: np.ndarray, weight: float) -> np.ndarray:

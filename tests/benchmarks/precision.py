@@ -153,8 +153,8 @@ def _answers(subject: Subject, precision: str) -> Answers:
 def _r(values: np.ndarray, hypothesis: np.ndarray) -> np.ndarray:
     """As the score stage does it."""
     said = ~np.isnan(hypothesis)
-    kept, answers = values[:, said], hypothesis[said][:, None]
-    return Sums.of(kept, Weighted.of(answers, np.ones(len(answers)))).measure("pearson")[:, 0]
+    answers = hypothesis[said]
+    return Sums.of(values[:, said], Weighted.of([answers], np.ones(len(answers)))).measure("pearson")[:, 0]
 
 
 def _changed(exact: Answers, rounded: Answers) -> dict[str, object]:

@@ -34,7 +34,7 @@ WRONG: list[tuple[str, dict[str, object], str]] = [
     (
         "top_neurons",
         {"hypothesis": "count_a", "measure": "auc"},
-        "measure of count_a 'auc': known: pearson, spearman",
+        "measure of count_a 'auc': known: mutual_information, pearson, r_squared, slope, spearman",
     ),
     ("top_neurons", {"hypothesis": "count_a", "measure": "pearsn"}, "did you mean 'pearson'"),
     (

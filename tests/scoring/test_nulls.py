@@ -28,7 +28,7 @@ def test_the_variance_is_that_of_all_permutations() -> None:
     random = np.random.default_rng(0)
     signals, values = random.normal(size=(2, 6, 5))
     text, position = np.divmod(np.arange(30), 5)
-    chance = Permuted(text, position, np.ones(30), values.reshape(-1, 1)).chance(
+    chance = Permuted(text, position, np.ones(30), [values.ravel()]).chance(
         signals.reshape(1, -1).astype(np.float32)
     )
     every, observed = drawn(signals, values)
@@ -101,9 +101,10 @@ def signal(kind: str, random: np.random.Generator, texts: int, steps: int) -> np
 def hypothesis(kind: str, random: np.random.Generator, texts: int, steps: int) -> np.ndarray:
     """What has nothing to do with it."""
     if kind == "number":
-        return np.cumsum(random.integers(-1, 2, (texts, steps)), 1).astype(float)
+        return np.cumsum(random.integers(-1, 2, (texts, steps)).astype(float), 1)
     if kind == "spans":
-        return (np.abs(np.arange(steps) - random.integers(0, steps, (texts, 1))) < 4).astype(float)
+        begin = random.integers(0, steps, (texts, 1))
+        return np.where(np.abs(np.arange(steps) - begin) < 4, 1.0, 0.0)
     if kind == "rare":
         values = np.zeros((texts, steps))
         values[random.integers(0, texts, 3), random.integers(0, steps, 3)] = 1

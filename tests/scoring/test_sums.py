@@ -22,7 +22,7 @@ def sums_of(signals: np.ndarray, values: np.ndarray, weight: np.ndarray | None =
     """Both less their first value, as they come to be summed."""
     weight = np.ones(len(values)) if weight is None else weight
     shifted = (signals - signals[:, :1]).astype(np.float32)
-    return Sums.of(shifted, Weighted.of((values - values[0])[:, None], weight))
+    return Sums.of(shifted, Weighted.of([values - values[0]], weight))
 
 
 def shares_to_ranks(shares: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_pearson_spearman_and_slope_are_scipys(drawn: tuple[np.ndarray, np.ndarr
     signals, values = drawn
     weight = np.ones(len(values))
     ranks = ranks_among_all(signals, weight)
-    among = Sums.of(ranks, Weighted.of(value_ranks(values, weight)[:, None], weight))
+    among = Sums.of(ranks, Weighted.of([value_ranks(values, weight)], weight))
     for neuron, column in enumerate(signals):
         if len(set(column)) == 1 or len(set(values)) == 1:
             assert np.isnan(sums_of(signals, values).measure("pearson")[neuron, 0])
@@ -57,7 +57,7 @@ def test_auc_is_the_chance_that_a_yes_lies_above_a_no(drawn: tuple[np.ndarray, n
     signals, values = drawn
     yes_no, weight = (values > 0).astype(float), np.ones(len(values))
     ranks = ranks_among_all(signals, weight)
-    found = Sums.of(ranks, Weighted.of(yes_no[:, None], weight)).measure("auc")[:, 0]
+    found = Sums.of(ranks, Weighted.of([yes_no], weight)).measure("auc")[:, 0]
     for neuron, column in enumerate(signals):
         yes, no = column[yes_no == 1], column[yes_no == 0]
         if not len(yes) or not len(no) or len(set(column)) == 1:
@@ -70,7 +70,7 @@ def test_auc_is_the_chance_that_a_yes_lies_above_a_no(drawn: tuple[np.ndarray, n
 @given(signals_and_values())
 def test_eta_squared_is_the_variance_between_of_all(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     signals, values = drawn
-    indicators = np.stack([values == value for value in np.unique(values)], 1).astype(float)
+    indicators = [(values == value).astype(float) for value in np.unique(values)]
     shifted = (signals - signals[:, :1]).astype(np.float32)
     found = Sums.of(shifted, Weighted.of(indicators, np.ones(len(values)))).eta_squared()
     for neuron, column in enumerate(signals):
@@ -82,7 +82,7 @@ def test_eta_squared_is_the_variance_between_of_all(drawn: tuple[np.ndarray, np.
 
 
 def sums_of_part(signals: np.ndarray, values: np.ndarray, weight: np.ndarray, part: slice) -> Sums:
-    return Sums.of(signals[:, part].astype(np.float32), Weighted.of(values[part, None], weight[part]))
+    return Sums.of(signals[:, part].astype(np.float32), Weighted.of([values[part]], weight[part]))
 
 
 @given(signals_and_values(), st.integers(0, 40))
