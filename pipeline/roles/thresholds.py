@@ -1,0 +1,55 @@
+"""From where on a neuron is said to have a role. Each figure has its reason; docs/roles.md lists them too.
+
+What a role needs is meant to be far from what chance gives: the best neuron of an untrained network follows
+`count_a` with r = 0.98 through position alone, so agreement with a count says nothing until position is taken out.
+"""
+
+LEAST_TEXTS = 4  # distinct texts: with fewer, every figure of a difference between texts stands on two or three
+# What is read of a probe split, in the order of its sequences: with these a layer of 512 neurons takes seconds, 64
+# neurons of it 100 MB for six signals.
+MOST_TEXTS = 512
+MOST_LENGTH = 2_048  # steps of a text; what is longer is cut, and texts that begin alike are one
+MOST_STEPS = 65_536
+GROUP_NEURONS = 64
+
+# Explained variance from which a state is said to follow something: what is left, a tenth, is a standard deviation
+# of a third of the state's own, and two values three times as far apart as they are wide are hardly ever mixed up.
+FOLLOWS = 0.9
+
+# A counter.
+LINEAR = 0.95  # R squared of the state against the count: of counts up to 8, evenly read, half a count is left
+REPEATED = (
+    3  # a character that no text holds more often cannot be told to be counted rather than just to be noticed
+)
+ADDS = 0.5  # the state after a character must keep at least this much of the state before it; with less it resets
+ALIKE = (
+    0.5  # of the mean square of a counted character's changes, the square of their mean: as much sign as spread
+)
+BLIND = 0.1  # of the largest slope: ten such characters would be taken for one that is counted
+COUNTED_RANGE = (
+    0.25  # of the state's range, moved by what is counted: with less, the rest is what the state is about
+)
+BEYOND_POSITION = (
+    0.5  # of what varies between texts at one position, explained by the count: more than is left over
+)
+COUNT_IS_POSITION = 0.01  # of the count's variance, at one position: with less, no data tells count from position
+SAME_SLOPE = 0.25  # slopes of all characters within a quarter of their mean: whatever is read, as a clock does
+LARGEST_COUNTS, SMALLER_COUNTS = 0.75, 0.5  # of the largest count: drift compares slopes above and below
+FARTHEST_PREDICTION = 1_000  # sizes beyond: a drift so small is not known well enough to say where it will fail
+
+# A latch.
+HELD_STEPS = 3  # steps that others read: any state still shows a little of the last character or two
+HELD_SHARE = (
+    0.5  # of the distance between two states when they are set: with less left, they are not held any more
+)
+HELD_PLACES = 8  # first positions of a text whose character may be what is held, or a slot that is copied
+FARTHEST_COPY = 64  # steps between a slot and its copy
+COMMON = 0.1  # of the texts: a character that begins fewer says little of what is held; such count as one
+SETS, HOLDS = 0.25, 0.75  # share of the state before a character that is left after it
+HELD_STILL = 0.1  # of the state's range, moved by a character over which a state is held
+OFTEN_HELD = 0.3  # of all steps: a state that is set nearly everywhere is the character's
+
+# Others.
+DEAD_RANGE = 1e-3  # of a hidden state's range of 1 or 2: as fine as the precision `half` is near 1
+AT_THE_ENDS = 0.95  # |hidden state|: with 5 % left of the range, tanh's slope is a tenth of what it is at 0
+SATURATED_SHARE = 0.9  # of the steps, as Karpathy et al. (2015) call a gate saturated beyond 0.1 and 0.9
