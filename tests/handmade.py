@@ -8,7 +8,7 @@
 |      1 | latch     | 1 after an A, -1 after a B, held until the Y, then 0                             |
 |      2 | clock     | +0.1 at every step, whatever is read: follows `count_a` through position alone   |
 |      3 | dead      | 0, always                                                                        |
-|      4 | saturated | 0.8 of the last one, + 1 but at X: its hidden state is near 1 after a few steps  |
+|      4 | saturated | 0.7 of the last one, + 1, at X + 0.8: its hidden state is near 1 after a step|
 |      5 | switch    | 1 at X and Y, -1 at all else                                                     |
 |      6 | next      | after the Y: 1 where "\\n" comes next, -1 where a b does; 0 before it             |
 
@@ -39,7 +39,8 @@ from schemas.signals import STACKED
 
 OPEN, SHUT = 100.0, -100.0  # sigmoid is 1 and 0 in float32 exactly, tanh is 1 and -1
 TENTH = float(np.arctanh(0.1))
-FOUR_FIFTHS = float(np.log(4.0))  # sigmoid is 0.8
+EIGHT_TENTHS = float(np.arctanh(0.8))
+SEVEN_TENTHS = float(np.log(7 / 3))  # sigmoid is 0.7
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ def counting() -> Handmade:
     weights.set("clock", "forget_gate", OPEN)
     weights.set("clock", "candidate", TENTH)
     weights.set("saturated", "input_gate", OPEN)
-    weights.set("saturated", "forget_gate", FOUR_FIFTHS)
-    weights.set("saturated", "candidate", OPEN, X=0.0)
+    weights.set("saturated", "forget_gate", SEVEN_TENTHS)
+    weights.set("saturated", "candidate", OPEN, X=EIGHT_TENTHS)
     weights.set("switch", "input_gate", OPEN)
     weights.set("switch", "forget_gate", SHUT)
     weights.set("switch", "candidate", SHUT, X=OPEN, Y=OPEN)

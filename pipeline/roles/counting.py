@@ -56,8 +56,11 @@ def measure_counts(states: np.ndarray, texts: Texts, found: Transitions) -> Coun
 
     position = grouped(texts.position)
     beyond = without(counts, position)
+    steps = np.abs(slopes).max(1)
     moved = (np.abs(slopes) * texts.counts.max(0)).max(1)
-    enough = moved >= at.COUNTED_RANGE * np.ptp(states, axis=1)
+    enough = (moved >= at.COUNTED_RANGE * np.ptp(states, axis=1)) & (
+        np.ptp(counts, axis=1) >= at.COUNTED_TO * steps
+    )
     linearity = np.where(enough & counted.any(1), correlated(states, counts), 0.0)
     mean = slopes.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1)
     alike = (np.abs(slopes - mean) <= at.SAME_SLOPE * np.abs(mean)) | ~found.repeated
@@ -90,7 +93,6 @@ def counter_of(
         return None
 
     state, slopes = signals[signal][neuron], measured.slopes[neuron]
-    primary = int(np.abs(slopes).argmax())
     figures: dict[str, Any] = {
         "signal": signal,
         "slopes": {texts.alphabet[place]: rounded(slopes[place]) for place in np.flatnonzero(slopes)},
@@ -99,7 +101,7 @@ def counter_of(
         "hidden_linearity": _hidden_linearity(neuron, signals, measured),
         "blind": _blind(neuron, slopes, signals, texts),
         "resets": [texts.alphabet[place] for place in np.flatnonzero(measured.resets[neuron])],
-        "drift": drift_of(state, texts, primary),
+        "drift": drift_of(state, texts, slopes),
         "predicted_failing": predicted_failing(state, texts, slopes),
         "observed_failing": failing.first if failing else None,
         "largest_tried": failing.largest if failing else None,

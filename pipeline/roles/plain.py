@@ -105,10 +105,17 @@ def saturated_of(neuron: int, hidden: np.ndarray) -> Role | None:
 
 
 def beyond_position(states: np.ndarray, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
-    """What position explains of states (neurons, N), and the character read besides, of the whole; (neurons,)."""
-    position = grouped(texts.position)
-    by_position = explained(states, position)
-    whole = states.var(1) * states.shape[1]
-    left = np.divide(position.spread(states).sum(1), whole, out=np.zeros(len(states)), where=whole > TINY)
-    besides = explained(states, grouped(texts.position, texts.codes), position)
+    """What position explains of states (neurons, N), and the character read besides, of the whole; (neurons,).
+
+    The first steps of a text are left out: on its way from 0 to where it stays, any state follows the position.
+    """
+    later = texts.position >= at.FIRST_STEPS
+    if not later.any():
+        return np.zeros(len(states)), np.zeros(len(states))
+    kept, places = states[:, later], texts.position[later]
+    position = grouped(places)
+    by_position = explained(kept, position)
+    whole = kept.var(1) * kept.shape[1]
+    left = np.divide(position.spread(kept).sum(1), whole, out=np.zeros(len(kept)), where=whole > TINY)
+    besides = explained(kept, grouped(places, texts.codes[later]), position)
     return by_position, besides * left

@@ -29,6 +29,9 @@ BLIND = 0.1  # of the largest slope: ten such characters would be taken for one 
 COUNTED_RANGE = (
     0.25  # of the state's range, moved by what is counted: with less, the rest is what the state is about
 )
+COUNTED_TO = (
+    2.5  # slopes between the smallest and the largest count: what only goes to 2 is held rather than counted
+)
 BEYOND_POSITION = (
     0.5  # of what varies between texts at one position, explained by the count: more than is left over
 )
@@ -50,6 +53,9 @@ HELD_STILL = 0.1  # of the state's range, moved by a character over which a stat
 OFTEN_HELD = 0.3  # of all steps: a state that is set nearly everywhere is the character's
 
 # Others.
+FIRST_STEPS = (
+    2  # of a text, that a clock is not told by: a state begins at 0, and moves from there whatever is read
+)
 DEAD_RANGE = 1e-3  # of a hidden state's range of 1 or 2: as fine as the precision `half` is near 1
-AT_THE_ENDS = 0.95  # |hidden state|: with 5 % left of the range, tanh's slope is a tenth of what it is at 0
-SATURATED_SHARE = 0.9  # of the steps, as Karpathy et al. (2015) call a gate saturated beyond 0.1 and 0.9
+AT_THE_ENDS = 0.9  # |hidden state|: a twentieth of the range is left; Karpathy et al. (2015) leave gates a tenth
+SATURATED_SHARE = 0.9  # of the steps
