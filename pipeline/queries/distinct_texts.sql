@@ -3,7 +3,7 @@
 -- parameter model model: the model's name
 -- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- parameter length count = 2048: steps of a text; those that begin alike for so long are one
--- parameter limit count = 512: how many texts
+-- parameter limit count = 256: how many texts
 -- tables: activations, steps
 with here as (
   select coalesce($checkpoint, max(checkpoint)) as checkpoint from activations where run = $run and model = $model

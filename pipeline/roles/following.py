@@ -1,6 +1,6 @@
 """Copiers: a state that follows a slot, which is a letter that comes again, or the next character."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,17 +59,14 @@ def next_shares(states: np.ndarray, texts: Texts) -> np.ndarray:
         return np.zeros(len(states))
     groups = grouped(position, texts.codes[here])
     total, weight = np.zeros(len(states)), 0
-    for group in _members(groups.order, groups.sizes):
-        following = texts.following[here][group]
+    steps = np.flatnonzero(here)
+    for group in np.split(steps[groups.order], np.cumsum(groups.sizes)[:-1]):
+        following = texts.following[group]
         kinds = len(np.unique(following))
         if 1 < kinds < len(group):
-            total += len(group) * explained(states[:, here][:, group].astype(np.float64), grouped(following))
+            total += len(group) * explained(states[:, group].astype(np.float64), grouped(following))
             weight += len(group)
     return total / max(weight, 1)
-
-
-def _members(order: np.ndarray, sizes: np.ndarray) -> Iterator[np.ndarray]:
-    yield from np.split(order, np.cumsum(sizes)[:-1])
 
 
 def copier_of(neuron: int, signal: str, slots: Mapping[Slot, np.ndarray], following: np.ndarray) -> Role | None:
