@@ -42,7 +42,13 @@ def roles(options: argparse.Namespace) -> None:
     shown = [one for one in found if one.role.name or options.all]
     if shown:
         rows = [
-            {"neuron": one.label, "role": one.role.name or "-", "evidence": one.role.evidence} for one in shown
+            {
+                "neuron": one.label,
+                "role": one.role.name or "-",
+                "signal": one.role.figures["signal"],
+                "evidence": one.role.evidence,
+            }
+            for one in shown
         ]
         print()
         print_folded(pa.Table.from_pylist(rows))

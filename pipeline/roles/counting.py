@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.roles import thresholds as at
-from pipeline.roles.drift import drift_of, predicted_failing
+from pipeline.roles.drift import drift_of, ending_of
 from pipeline.roles.role import Figures, Role, listed, rounded, shown
 from pipeline.roles.texts import Texts
 from pipeline.roles.transitions import Transitions, follow
@@ -32,7 +32,8 @@ class Counts:
     beyond_position: np.ndarray  # (neurons,) float64: the same of what varies at one position
     position: np.ndarray  # (neurons,) float64: explained by position alone
     told_apart: np.ndarray  # (neurons,) bool: whether the count is more than the position
-    regular: np.ndarray  # (neurons,) bool: every repeated character is counted, and alike
+    moved: np.ndarray  # (neurons, C) float64: what a repeated character adds that is neither counted nor blind
+    units: np.ndarray  # (neurons,) bool: what is counted counts one each, and not all that is repeated alike
     counts: np.ndarray  # (neurons, N) float64: the count itself
 
 
@@ -40,14 +41,15 @@ def measure_counts(states: np.ndarray, texts: Texts, found: Transitions) -> Coun
     """Hold each state (neurons, N) against its own count.
 
     The count begins with the mean state after a text's first character, adds the slope of each counted
-    character and nothing at blind ones. A character that resets, or comes too rarely to be counted, does what its
-    transition says.
+    character and nothing at other repeated ones. A character that resets, or comes too rarely to be counted, does
+    what its transition says.
     """
     resets = np.nan_to_num(found.keep, nan=1.0) < at.ADDS
     adds = found.repeated & ~resets
     steady = adds & (found.alike >= at.ALIKE)
     largest = np.max(np.abs(found.change), 1, where=steady, initial=0.0)[:, None]
-    counted = steady & (np.abs(found.change) > at.BLIND * largest)
+    counted = steady & (np.abs(found.change) > at.COUNTED * largest)
+    blind = np.abs(found.change) <= at.BLIND * largest
     slopes = np.where(counted, found.change, 0.0)
 
     keep = np.where(adds, 1.0, np.nan_to_num(found.keep))
@@ -62,8 +64,6 @@ def measure_counts(states: np.ndarray, texts: Texts, found: Transitions) -> Coun
         np.ptp(counts, axis=1) >= at.COUNTED_TO * steps
     )
     linearity = np.where(enough & counted.any(1), correlated(states, counts), 0.0)
-    mean = slopes.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1)
-    alike = (np.abs(slopes - mean) <= at.SAME_SLOPE * np.abs(mean)) | ~found.repeated
     return Counts(
         slopes=slopes,
         resets=resets & ~np.isnan(found.keep),
@@ -71,9 +71,26 @@ def measure_counts(states: np.ndarray, texts: Texts, found: Transitions) -> Coun
         beyond_position=correlated(without(states, position), beyond),
         position=explained(states, position),
         told_apart=beyond.var(1) > at.COUNT_IS_POSITION * counts.var(1),
-        regular=alike.all(1) & (found.repeated.sum() > 1) & ~resets.any(1),
+        moved=np.where(adds & ~counted & ~blind, found.change, 0.0),
+        units=_one_each(slopes) & (resets.any(1) | ~_alike(slopes[:, found.repeated])),
         counts=counts,
     )
+
+
+def _one_each(slopes: np.ndarray) -> np.ndarray:
+    """Whether all slopes (neurons, C) that are not 0 are of one size, up or down, (neurons,)."""
+    sizes, counted = np.abs(slopes), slopes != 0
+    mean = sizes.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1)
+    one_each: np.ndarray = ((np.abs(sizes - mean) <= at.SAME_SIZE * mean) | ~counted).all(1)
+    return one_each
+
+
+def _alike(slopes: np.ndarray) -> np.ndarray:
+    """Whether several characters all go one way, (neurons,), as they do to a clock; of one nothing can tell."""
+    if slopes.shape[1] < 2:
+        return np.zeros(len(slopes), bool)
+    alike: np.ndarray = (np.sign(slopes) == np.sign(slopes[:, :1])).all(1)
+    return alike
 
 
 def counter_of(
@@ -86,23 +103,29 @@ def counter_of(
 ) -> Role | None:
     """A neuron's role as a counter, or as one that may be a clock; None if it is neither."""
     linearity, position = measured.linearity[neuron], measured.position[neuron]
-    if linearity < at.LINEAR or (measured.regular[neuron] and not measured.told_apart[neuron]):
+    if linearity < at.LINEAR or not measured.units[neuron]:
         return None
     is_told = measured.told_apart[neuron]
     if is_told and (measured.beyond_position[neuron] < at.BEYOND_POSITION or position > linearity):
         return None
 
-    state, slopes = signals[signal][neuron], measured.slopes[neuron]
+    state, slopes, moved = signals[signal][neuron], measured.slopes[neuron], measured.moved[neuron]
+    drift = drift_of(state, texts, slopes)
+    if drift is not None and abs(drift) > at.STILL_COUNTS:
+        return None
+    ending = ending_of(state, texts, slopes)
     figures: dict[str, Any] = {
         "signal": signal,
         "slopes": {texts.alphabet[place]: rounded(slopes[place]) for place in np.flatnonzero(slopes)},
+        "moved_by": {texts.alphabet[place]: rounded(moved[place]) for place in np.flatnonzero(moved)},
         "linearity": rounded(linearity),
         "beyond_position": rounded(measured.beyond_position[neuron]) if is_told else None,
         "hidden_linearity": _hidden_linearity(neuron, signals, measured),
         "blind": _blind(neuron, slopes, signals, texts),
         "resets": [texts.alphabet[place] for place in np.flatnonzero(measured.resets[neuron])],
-        "drift": drift_of(state, texts, slopes),
-        "predicted_failing": predicted_failing(state, texts, slopes),
+        "drift": drift,
+        "tells_the_last": ending.is_told if ending else None,
+        "predicted_failing": ending.predicted_failing if ending else None,
         "observed_failing": failing.first if failing else None,
         "largest_tried": failing.largest if failing else None,
     }
@@ -134,12 +157,13 @@ def _blind(
 
 def _sentence(figures: Figures, failing: Failing | None) -> str:
     slopes, blind, resets = figures["slopes"], figures["blind"], figures["resets"]
-    told = [f"{shown(character)} ({slope:+.2f})" for character, slope in slopes.items()]
-    parts = [f"counts {listed(told)}: R² {figures['linearity']:.3f}"]
+    parts = [f"counts {_with_slopes(slopes)}: R² {figures['linearity']:.3f}"]
     if figures["beyond_position"] is None:
         parts.append("the count is the position in all these texts")
     else:
         parts.append(f"{figures['beyond_position']:.3f} with position taken out")
+    if figures["moved_by"]:
+        parts.append(f"moved by {_with_slopes(figures['moved_by'])}")
     if blind:
         gates = [shown(c) if gate is None else f"{shown(c)} (input gate {gate:.2f})" for c, gate in blind.items()]
         parts.append(f"blind to {listed(gates)}")
@@ -147,12 +171,20 @@ def _sentence(figures: Figures, failing: Failing | None) -> str:
         parts.append(f"reset at {listed([shown(character) for character in resets])}")
     if figures["drift"] is not None:
         parts.append(f"slope {100 * float(str(figures['drift'])):+.0f} % at the largest counts")
-    parts += _failing(figures["predicted_failing"], failing)
+    if figures["tells_the_last"] is not None:
+        parts += _ending(figures, failing)
     return "; ".join(parts)
 
 
-def _failing(predicted: int | None, failing: Failing | None) -> list[str]:
-    if failing is None:
-        return []
-    observed = f"fails first at n = {failing.first}" if failing.first else f"right up to n = {failing.largest}"
-    return [observed + (f" (predicted: {predicted})" if predicted else " (no failure predicted)")]
+def _with_slopes(slopes: Mapping[str, float]) -> str:
+    return listed([f"{shown(character)} ({slope:+.2f})" for character, slope in slopes.items()])
+
+
+def _ending(figures: Figures, failing: Failing | None) -> list[str]:
+    if not figures["tells_the_last"]:
+        return ["does not come back to one level"]
+    predicted = f"predicted to fail first at n = {figures['predicted_failing']}"
+    told = predicted if figures["predicted_failing"] else "no failure predicted"
+    if failing:
+        told += f", observed: {failing.first}" if failing.first else f", observed: none up to {failing.largest}"
+    return ["comes back to one level", told]

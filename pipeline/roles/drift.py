@@ -1,6 +1,7 @@
 """How a count goes wrong as it grows: its slope at the largest counts, and the size at which it would fail."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,13 +32,21 @@ def drift_of(state: np.ndarray, texts: Texts, slopes: np.ndarray) -> float | Non
     return rounded(change[high].mean() / change[low].mean() - 1)
 
 
-def predicted_failing(state: np.ndarray, texts: Texts, slopes: np.ndarray) -> int | None:
-    """The first size at which a state (N,) that counts one character up and another down would end wrongly.
+@dataclass(frozen=True)
+class Ending:
+    """How a state that counts one character up and another down comes back."""
 
-    After n up and n down the state is near a level; before the last down it is one step away. Both are lines in
-    n, fitted over the texts. The network has to tell them apart by one threshold, the middle of both over these
-    texts, and fails where a line crosses it. None: no such pair of characters, fewer than 4 sizes, or no crossing
-    below 1,000.
+    is_told: bool  # whether one threshold tells the last down from the one before it in all texts
+    predicted_failing: int | None  # the first size at which it would not; None: none below 1,000, or not told now
+
+
+def ending_of(state: np.ndarray, texts: Texts, slopes: np.ndarray) -> Ending | None:
+    """How a state (N,) that counts up and down ends.
+
+    After n up and n down the state is near a level; before the last down it is one step away. Both are lines in n,
+    fitted over the upper half of the sizes, as drift is seldom even. The network has to tell them apart by one
+    threshold, the middle of both over all sizes, and fails where a line crosses it. None: no such pair of
+    characters, or fewer than 4 sizes.
     """
     up, down = int(slopes.argmax()), int(slopes.argmin())
     size = texts.counts[:, up]
@@ -49,9 +58,15 @@ def predicted_failing(state: np.ndarray, texts: Texts, slopes: np.ndarray) -> in
 
     steps = np.where(texts.codes == down, np.arange(len(texts.codes)), -1)
     last = np.maximum.reduceat(steps, texts.offsets[:-1])
-    level, earlier = (np.polyfit(size, state[place], 1) for place in (last, last - 1))
-    threshold = (state[last] + state[last - 1]).mean() / 2
-    return _first_crossing([level, earlier], threshold, int(size.max()))
+    level, earlier = state[last].astype(np.float64), state[last - 1].astype(np.float64)
+    if level.max() >= earlier.min() and earlier.max() >= level.min():
+        return Ending(is_told=False, predicted_failing=None)
+    upper = size > size.max() / 2
+    lines = (
+        [np.polyfit(size[upper], values[upper], 1) for values in (level, earlier)] if np.ptp(size[upper]) else []
+    )
+    threshold = float((level + earlier).mean() / 2)
+    return Ending(is_told=True, predicted_failing=_first_crossing(lines, threshold, int(size.max())))
 
 
 def _comes_first(texts: Texts, one: int, other: int) -> bool:

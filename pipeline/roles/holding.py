@@ -151,8 +151,9 @@ def set_latch_of(
     )
     fits = correlated(state[None], model)[0]
     lasting = _longest(over, texts)
-    if fits < at.FOLLOWS or lasting < at.HELD_STEPS:
-        return None
+    high = float((model[0, over] > (levels.min() + levels.max()) / 2).mean())
+    if fits < at.FOLLOWS or lasting < at.HELD_STEPS or not at.COMMON <= high <= 1 - at.COMMON:
+        return None  # or it only ever holds one of them
 
     codes = np.flatnonzero(sets)
     figures: dict[str, Any] = {

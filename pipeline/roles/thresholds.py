@@ -25,6 +25,7 @@ ADDS = 0.5  # the state after a character must keep at least this much of the st
 ALIKE = (
     0.5  # of the mean square of a counted character's changes, the square of their mean: as much sign as spread
 )
+COUNTED = 0.5  # of the largest slope: with less, a character is taken for half of one rather than for one
 BLIND = 0.1  # of the largest slope: ten such characters would be taken for one that is counted
 COUNTED_RANGE = (
     0.25  # of the state's range, moved by what is counted: with less, the rest is what the state is about
@@ -36,7 +37,8 @@ BEYOND_POSITION = (
     0.5  # of what varies between texts at one position, explained by the count: more than is left over
 )
 COUNT_IS_POSITION = 0.01  # of the count's variance, at one position: with less, no data tells count from position
-SAME_SLOPE = 0.25  # slopes of all characters within a quarter of their mean: whatever is read, as a clock does
+SAME_SIZE = 0.25  # slopes within a quarter of their mean size: one each, up or down; else it is a weighted sum
+STILL_COUNTS = 0.5  # largest drift: a slope of half or less at the largest counts has stopped counting
 LARGEST_COUNTS, SMALLER_COUNTS = 0.75, 0.5  # of the largest count: drift compares slopes above and below
 FARTHEST_PREDICTION = 1_000  # sizes beyond: a drift so small is not known well enough to say where it will fail
 
@@ -47,7 +49,9 @@ HELD_SHARE = (
 )
 HELD_PLACES = 8  # first positions of a text whose character may be what is held, or a slot that is copied
 FARTHEST_COPY = 64  # steps between a slot and its copy
-COMMON = 0.1  # of the texts: a character that begins fewer says little of what is held; such count as one
+COMMON = (
+    0.1  # of the texts, or of the steps that hold: what is rarer says little; such first characters count as one
+)
 SETS, HOLDS = 0.25, 0.75  # share of the state before a character that is left after it
 HELD_STILL = 0.1  # of the state's range, moved by a character over which a state is held
 OFTEN_HELD = 0.3  # of all steps: a state that is set nearly everywhere is the character's

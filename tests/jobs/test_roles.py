@@ -61,7 +61,7 @@ def test_a_person_reads_a_table_and_what_it_stands_on(handmade: str, capsys: Cap
     title = f"{MODEL}, checkpoint 0: from {len(texts)} distinct texts of {len(texts) + 10} sequences, "
     assert out.startswith(f"{title}{sum(map(len, texts)):,} steps\n")
     lines = out.splitlines()
-    assert lines[2].split() == ["neuron", "role", "evidence"]
+    assert lines[2].split() == ["neuron", "role", "signal", "evidence"]
     assert [line.split()[0] for line in lines if line.startswith("L0/")] == [f"L0/N{n}" for n in range(6)]
     assert lines[-1] == "no role: L0/N6; --all says what comes nearest"
     everything = roles(capsys, handmade, "handmade", MODEL, "--all")

@@ -189,7 +189,16 @@ def test_drift_and_the_first_failing_size_by_hand() -> None:
     assert found.figures["slopes"] == {"a": 1, "b": -1.04}
     assert found.figures["predicted_failing"] == 18
     assert (found.figures["observed_failing"], found.figures["largest_tried"]) == (17, 40)
-    assert found.evidence.endswith("fails first at n = 17 (predicted: 18)")
+    told = "comes back to one level; predicted to fail first at n = 18, observed: 17"
+    assert found.evidence.endswith(told)
+
+
+def test_a_count_that_does_not_come_back_is_told() -> None:
+    """Each b takes 0.8: after 8 of each the state is 1.6, and before the last b of 1 it was 1."""
+    (found,) = only(cells([up_and_down(n, 1.0, 0.8) for n in SIZES]), ANBN, Failing(None, 40))
+    assert found.name == "counter"
+    assert (found.figures["tells_the_last"], found.figures["predicted_failing"]) == (False, None)
+    assert found.evidence.endswith("does not come back to one level")
 
 
 def test_a_slope_that_falls_off_is_a_drift() -> None:
