@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.roles import thresholds as at
 from pipeline.roles.role import Role, rounded
 from pipeline.roles.texts import Texts
-from pipeline.roles.variance import explained, grouped
+from pipeline.roles.variance import Grouped, explained, grouped
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def slot_shares(states: np.ndarray, texts: Texts, slot: Slot) -> np.ndarray:
     """
     letters = grouped(texts.at(slot.place))
     steps = range(slot.place + 1, slot.place + slot.distance)
-    shares = [explained(states[:, texts.offsets[:-1] + step].astype(np.float64), letters) for step in steps]
+    shares = [_beyond_a_trace(states, texts.offsets[:-1] + step, letters) for step in steps]
     return np.mean(shares, 0) if shares else np.zeros(len(states))
 
 
@@ -64,9 +64,15 @@ def next_shares(states: np.ndarray, texts: Texts) -> np.ndarray:
         following = texts.following[group]
         kinds = len(np.unique(following))
         if 1 < kinds < len(group):
-            total += len(group) * explained(states[:, group].astype(np.float64), grouped(following))
+            total += len(group) * _beyond_a_trace(states, group, grouped(following))
             weight += len(group)
     return total / max(weight, 1)
+
+
+def _beyond_a_trace(states: np.ndarray, steps: np.ndarray, groups: Grouped) -> np.ndarray:
+    """What groups explain of states (neurons, N) at some steps, (neurons,): 0 where a state hardly varies."""
+    there = states[:, steps]
+    return np.where(there.var(1) > at.TRACE * states.var(1), explained(there, groups), 0.0)
 
 
 def copier_of(neuron: int, signal: str, slots: Mapping[Slot, np.ndarray], following: np.ndarray) -> Role | None:

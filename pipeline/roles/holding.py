@@ -99,6 +99,8 @@ def latch_of(neuron: int, signal: str, signals: Mapping[str, np.ndarray], texts:
     if len(means) < 2:
         return None
     ends = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    if means[ends[0]] - means[ends[1]] < at.HELD_APART * np.ptp(state):
+        return None
 
     lasts, apart = 0, 0.0
     for steps in range(int(lag[held.steps].max()) + 1):

@@ -16,6 +16,9 @@ GROUP_NEURONS = 64
 # of a third of the state's own, and two values three times as far apart as they are wide are hardly ever mixed up.
 FOLLOWS = 0.9
 
+# Of a state's variance, at the steps that are asked about: with less it hardly moves there, whatever explains it.
+TRACE = 0.01
+
 # A counter.
 LINEAR = 0.95  # R squared of the state against the count: of counts up to 8, evenly read, half a count is left
 REPEATED = (
@@ -47,6 +50,7 @@ HELD_STEPS = 3  # steps that others read: any state still shows a little of the 
 HELD_SHARE = (
     0.5  # of the distance between two states when they are set: with less left, they are not held any more
 )
+HELD_APART = 0.25  # of the state's range, between what is held: where nothing else varies, any trace is explained
 HELD_PLACES = 8  # first positions of a text whose character may be what is held, or a slot that is copied
 FARTHEST_COPY = 64  # steps between a slot and its copy
 COMMON = (

@@ -224,6 +224,14 @@ def test_a_latch_that_characters_anywhere_set() -> None:
     assert found.figures["holds"] == {"(": 1, ")": 0}
 
 
+@pytest.mark.parametrize(("apart", "is_held"), [(1.0, True), (0.1, False)])
+def test_a_trace_is_not_held(apart: float, is_held: bool) -> None:
+    """Where nothing else varies at a position, the smallest difference is explained whole."""
+    texts = [f"{state}{'x' * n}Y\n" for state in "AB" for n in SIZES]
+    states = [[(text[0] == "A") * apart * (c != "\n") + (c == "Y") for c in text] for text in texts]
+    assert ("latch" in [found.name for found in only(cells(states), texts)]) is is_held
+
+
 def test_noise_has_no_role() -> None:
     drawn = np.random.default_rng(2)
     steps = sum(map(len, ANBN))
