@@ -25,6 +25,7 @@ class _Found(NamedTuple):
 
     @property
     def label(self) -> str:
+        """As L0/N7."""
         return f"L{self.layer}/N{self.neuron}"
 
 

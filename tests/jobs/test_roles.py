@@ -105,6 +105,31 @@ def _split(probe: probe_signals.Probe) -> list[list[int]]:
     return [codes[start:stop] for start, stop in pairwise(offsets)]
 
 
+def test_distinct_texts_are_those_of_the_probe_split(tiny_lake: Run) -> None:
+    """Against the steps themselves, put together in Python."""
+    lake = pipeline.open(tiny_lake.root)
+    steps = lake.fetch(
+        "select sequence, char from steps where split = 'probe' order by sequence, step"
+    ).to_pylist()
+    texts: dict[int, str] = {}
+    for step in steps:
+        texts[step["sequence"]] = texts.get(step["sequence"], "") + step["char"]
+    expected = [
+        (text, min(n for n, other in texts.items() if other == text), list(texts.values()).count(text))
+        for text in sorted(set(texts.values()), key=list(texts.values()).index)
+    ]
+    asked = {"run": "tiny", "model": "lstm-1x5-seed0"}
+    rows = lake.ask("distinct_texts", **asked).to_pylist()
+    assert [(row["text"], row["sequence"], row["sequences"]) for row in rows] == expected
+    assert {row["checkpoint"] for row in rows} == {12}
+    for row in rows:
+        after = row["text"].index("X")
+        assert row["determined"] == [after <= step < len(row["text"]) - 1 for step in range(len(row["text"]))]
+    assert [row["text"] for row in lake.ask("distinct_texts", **asked, limit=2).to_pylist()] == [
+        text for text, *_ in expected[:2]
+    ]
+
+
 @pytest.mark.parametrize("cell", CELL_SIGNALS)
 @pytest.mark.parametrize("checkpoint", ["0", "last"])
 def test_every_cell_and_checkpoint_has_its_neurons(
