@@ -128,7 +128,7 @@ class _Weights:
         )
         for parameter in self.model.parameters():
             nn.init.zeros_(parameter)
-            parameter.requires_grad_(requires_grad=False)
+            parameter.requires_grad_(False)
 
     def set(self, neuron: str, gate: str, otherwise: float, **at: float) -> None:
         """A gate or candidate before its squashing: at some characters (`end` is the line's), and otherwise."""

@@ -26,6 +26,7 @@ class Probe:
     texts: Texts
     sequences: np.ndarray  # (T,) int64: the first sequence that holds each text, rising
     repeated: int  # sequences that hold these texts, all in all
+    is_whole: bool  # whether these are all of them
 
 
 def read_probe(lake: Lake, run: str, model: str, checkpoint: int | str | None) -> Probe:
@@ -35,13 +36,13 @@ def read_probe(lake: Lake, run: str, model: str, checkpoint: int | str | None) -
         UsageError: the run has no such model or checkpoint, or too few texts.
     """
     table = lake.ask(
-        "distinct_texts", run=run, model=model, checkpoint=checkpoint, length=MOST_LENGTH, limit=MOST_TEXTS
+        "distinct_texts", run=run, model=model, checkpoint=checkpoint, length=MOST_LENGTH, limit=MOST_TEXTS + 1
     )
     rows: list[dict[str, Any]] = []
     steps = 0
     for row in table.to_pylist():
         steps += len(row["chars"])
-        if steps > MOST_STEPS and len(rows) >= LEAST_TEXTS:
+        if len(rows) == MOST_TEXTS or (steps > MOST_STEPS and len(rows) >= LEAST_TEXTS):
             break
         rows.append(row)
     repeated = sum(row["sequences"] for row in rows)
@@ -52,7 +53,7 @@ def read_probe(lake: Lake, run: str, model: str, checkpoint: int | str | None) -
         )
     texts = lay_out([row["chars"] for row in rows], [[bool(flag) for flag in row["determined"]] for row in rows])
     sequences = np.array([row["sequence"] for row in rows], np.int64)
-    return Probe(run, model, rows[0]["checkpoint"], texts, sequences, repeated)
+    return Probe(run, model, rows[0]["checkpoint"], texts, sequences, repeated, len(rows) == len(table))
 
 
 def read_signals(lake: Lake, probe: Probe) -> Iterator[tuple[int, int, Signals]]:

@@ -84,7 +84,8 @@ def _row(one: _Found, probe: Probe) -> dict[str, object]:
 
 def _title(probe: Probe) -> str:
     texts, steps = probe.texts, len(probe.texts.codes)
+    first = "" if probe.is_whole else "the first "
     return (
-        f"{probe.model}, checkpoint {probe.checkpoint}: from {len(texts)} distinct texts of "
+        f"{probe.model}, checkpoint {probe.checkpoint}: from {first}{len(texts)} distinct texts of "
         f"{probe.repeated:,} sequences, {steps:,} steps"
     )

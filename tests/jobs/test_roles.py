@@ -78,6 +78,9 @@ def test_few_neurons_and_few_texts_at_a_time_come_to_the_same(
     assert json.loads(roles(capsys, handmade, "handmade", MODEL, "--json")) == whole
     monkeypatch.setattr(probe_signals, "MOST_STEPS", sum(map(len, counting().texts[:6])))
     assert {row["texts"] for row in json.loads(roles(capsys, handmade, "handmade", MODEL, "--json"))} == {6}
+    assert "from the first 6 distinct texts" in roles(capsys, handmade, "handmade", MODEL)
+    monkeypatch.setattr(probe_signals, "MOST_TEXTS", 5)
+    assert "from the first 5 distinct texts of 15 sequences" in roles(capsys, handmade, "handmade", MODEL)
 
 
 def test_texts_that_begin_alike_are_one(handmade: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
