@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import pyarrow as pa
@@ -53,6 +53,15 @@ def print_json(table: pa.Table) -> None:
     _write_json(table.to_batches())
 
 
+def print_json_rows(rows: Iterable[Mapping[str, object]]) -> None:
+    """One JSON list of objects that need not have the same fields."""
+    opening = "["
+    for row in rows:
+        print(f"{opening}\n{_json(row)}", end="")
+        opening = ","
+    print("[]" if opening == "[" else "\n]")
+
+
 def write_batches(batches: pa.RecordBatchReader, form: str) -> None:
     """An answer of any length, in a format."""
     if form == "table":
@@ -83,12 +92,7 @@ def _write_table(batches: pa.RecordBatchReader) -> None:
 
 
 def _write_json(batches: Iterable[pa.RecordBatch]) -> None:
-    opening = "["
-    for batch in batches:
-        for row in batch.to_pylist(maps_as_pydicts="strict"):
-            print(f"{opening}\n{_json(row)}", end="")
-            opening = ","
-    print("[]" if opening == "[" else "\n]")
+    print_json_rows(row for batch in batches for row in batch.to_pylist(maps_as_pydicts="strict"))
 
 
 def _write_csv(batches: pa.RecordBatchReader) -> None:

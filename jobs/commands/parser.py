@@ -88,6 +88,24 @@ Nothing is stored unless --dump is given.
   unrolled write python_source --stored    what every checkpoint wrote ([sample] in the experiment)
 """
 
+ROLES = """\
+List a model's neurons with what each of them does, and the evidence: figures over the distinct texts that it read.
+
+  counter     adds the same at each character that it counts; position taken out, the count still explains it
+  latch       holds a character that was read earlier, while others are read
+  copier      follows a slot (a letter that comes again), or the next character
+  switch      has two values, by the character just read
+  clock       follows the position, whatever is read
+  dead        never varies;  saturated: is nearly always at the ends of its range, and nothing else
+
+Where the texts cannot tell a count from the position, it says "counter or clock". A neuron without a role is
+counted in the last line. docs/roles.md has the thresholds and their reasons.
+
+  unrolled roles counting lstm-1x10-seed0
+  unrolled roles counting lstm-1x10-seed0 --checkpoint 0   the same network before it was trained
+  unrolled roles counting lstm-1x10-seed0 --json           every figure by name
+"""
+
 DESCRIPTIONS = {"dump": DUMP}  # of stages that have more to say than a line
 
 
@@ -122,6 +140,7 @@ def make_parser() -> Parser:
     _add_questions(commands, common)
     _add_show(commands, common)
     add_match(commands, common)
+    _add_roles(commands, common)
     _add_write(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
@@ -300,6 +319,23 @@ def _add_show(commands: "argparse._SubParsersAction[Parser]", common: Parser) ->
         help="draw a picture instead, of at most 5,000 characters, to a file (to the run's folder)",
     )
     show.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_roles(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    roles = commands.add_parser(
+        "roles",
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="what each neuron does: counter, latch, copier, switch, clock …",
+        description=ROLES,
+    )
+    roles.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
+    roles.add_argument("model", metavar="MODEL", help="e.g. lstm-1x10-seed0")
+    roles.add_argument("--checkpoint", type=checkpoint, metavar="C", help=f"{AT} (the last dumped)")
+    roles.add_argument(
+        "--all", action="store_true", help="also list neurons without a role, with what comes nearest"
+    )
+    roles.add_argument("--json", action="store_true", help="as JSON: an object for each neuron and role")
 
 
 def _add_write(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:

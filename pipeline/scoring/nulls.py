@@ -100,13 +100,15 @@ class Permuted:
         grid[text, :, position] = signals[:, self._rows].T
         count = weight.sum(0)
         mean = np.einsum("mt,mbt->bt", weight, grid) / np.where(count > 0, count, 1)
+        whole = np.einsum("mbt,mt->b", np.square(grid), np.square(weight))[:, None]
         grid = (grid - mean) * weight[:, None]
 
         along = product(grid.reshape(-1, positions), self._axes)
         squares = np.square(along).reshape(len(self._sampled), len(signals), *self._sizes.shape).sum(0)
         energy = np.einsum("mbt,mbt->b", grid, grid)[:, None]
         variance = (squares * self._sizes).sum(2) + np.maximum(energy - squares.sum(2), 0) * self._rest
-        variance[variance <= 1e-9 * energy * self._sizes[:, 0]] = 0  # they never meet; float32 leaves so much
+        # A signal that follows position alone, and two that never meet: float32 leaves so much of nothing.
+        variance[variance <= 1e-9 * np.maximum(energy, 1e-3 * whole) * self._sizes[:, 0]] = 0
         variance *= self._overlap / (len(self._sampled) - 1)
         return Chance(within, np.sqrt(variance), self._freedom)
 
