@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from pipeline.scoring.sums import product
+from pipeline.scoring.sums import Panels
 
 AXES = (
     16  # of a hypothesis' variation over positions that are kept; the rest is taken to be alike in all directions
@@ -71,14 +71,15 @@ class Permuted:
         texts, positions = len(numbers), int(position.max(initial=-1)) + 1
         self._weight, self._text, self._position = weight, text, position
         left = [_left(column, position, weight, positions) for column in columns]
-        self._left = np.stack([own * weight for own in left], 1).astype(np.float32)
+        self._left = Panels([own * weight for own in left])
         self._freedom = np.array([_freedom(own, text, texts) for own in left])
 
         # A text meets its own annotation at all of its steps, another's only where both say something.
         shared = np.square(np.bincount(position, minlength=positions)).sum()
         self._overlap = texts * len(position) / shared if shared else 1.0
         axes = [_axes(text, position, own, texts, positions) for own in left]
-        self._axes = np.concatenate([axis for axis, _, _ in axes], 1).astype(np.float32)  # (positions, C AXES)
+        self._positions = positions
+        self._axes = Panels([along for axis, _, _ in axes for along in axis.T])
         self._sizes = np.stack([sizes for _, sizes, _ in axes])  # (C, AXES)
         self._rest = np.array([rest for _, _, rest in axes])  # (C,)
 
@@ -88,11 +89,11 @@ class Permuted:
 
     def chance(self, signals: np.ndarray) -> Chance:
         """What chance does with signals (b, n) float32."""
-        within = product(signals, self._left)
+        within = self._left.product(signals)
         if len(self._sampled) < 2:
             return Chance(within, np.zeros_like(within), self._freedom)
         text = np.searchsorted(self._sampled, self._text[self._rows])
-        position, positions = self._position[self._rows], len(self._axes)
+        position, positions = self._position[self._rows], self._positions
 
         weight = np.zeros((len(self._sampled), positions), np.float32)
         weight[text, position] = self._weight[self._rows]
@@ -103,7 +104,7 @@ class Permuted:
         whole = np.einsum("mbt,mt->b", np.square(grid), np.square(weight))[:, None]
         grid = (grid - mean) * weight[:, None]
 
-        along = product(grid.reshape(-1, positions), self._axes)
+        along = self._axes.product(grid.reshape(-1, positions))
         squares = np.square(along).reshape(len(self._sampled), len(signals), *self._sizes.shape).sum(0)
         energy = np.einsum("mbt,mbt->b", grid, grid)[:, None]
         variance = (squares * self._sizes).sum(2) + np.maximum(energy - squares.sum(2), 0) * self._rest

@@ -11,6 +11,35 @@ _PANEL = 8  # columns that are multiplied at once: as many as a vector register 
 _STEPS = 16_384  # whose products are added as float32; the sums of so many are added as float64
 
 
+class Panels:
+    """Columns to multiply signals with, in panels of one width.
+
+    BLAS takes other ways with other shapes, and a hypothesis shall have the same score to the last bit whichever
+    others are scored beside it.
+    """
+
+    def __init__(self, columns: Sequence[np.ndarray]) -> None:
+        """Arrange C columns (n,)."""
+        self._count = len(columns)
+        self._panels = [_panel(columns[first : first + _PANEL]) for first in range(0, len(columns), _PANEL)]
+
+    def product(self, signals: np.ndarray) -> np.ndarray:
+        """Signals (b, n) float32 times the columns, (b, C) float64."""
+        total = np.zeros((len(signals), _PANEL * len(self._panels)))
+        for start in range(0, signals.shape[1], _STEPS):
+            steps = slice(start, start + _STEPS)
+            for place, panel in enumerate(self._panels):
+                total[:, place * _PANEL : (place + 1) * _PANEL] += signals[:, steps] @ panel[steps]
+        return total[:, : self._count]
+
+
+def _panel(columns: Sequence[np.ndarray]) -> np.ndarray:
+    panel = np.zeros((len(columns[0]), _PANEL), np.float32)
+    for place, column in enumerate(columns):
+        panel[:, place] = column
+    return panel
+
+
 @dataclass(frozen=True, eq=False)
 class Weighted:
     """C columns y over n steps, each as often as its text is read: the part of the sums that no signal changes."""
@@ -18,15 +47,15 @@ class Weighted:
     weight: float
     y: np.ndarray  # (C,) float64
     yy: np.ndarray  # (C,) float64
-    factors: np.ndarray  # (n, C + 1) float32: the columns times the weights, and the weights
+    factors: Panels  # the columns times the weights, and the weights
+    often: Panels  # the weights
 
     @classmethod
     def of(cls, columns: Sequence[np.ndarray], weight: np.ndarray) -> "Weighted":
         """C columns (n,) float64, each summed by itself, and how often each step counts, (n,)."""
         weighted = [own * weight for own in columns]
         y, yy = ([some.sum() for some in sums] for sums in (weighted, map(np.multiply, weighted, columns)))
-        factors = np.stack([*weighted, weight], 1).astype(np.float32)
-        return cls(float(weight.sum()), np.array(y), np.array(yy), factors)
+        return cls(float(weight.sum()), np.array(y), np.array(yy), Panels([*weighted, weight]), Panels([weight]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +75,8 @@ class Sums:
 
         What is close to 0 keeps its digits: shift both before, by the same for all steps.
         """
-        xy = product(x, columns.factors)
-        xx = product(np.square(x), columns.factors[:, -1:])[:, 0]
+        xy = columns.factors.product(x)
+        xx = columns.often.product(np.square(x))[:, 0]
         return cls(columns.weight, xy[:, -1], columns.y, xx, columns.yy, xy[:, :-1])
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -105,23 +134,6 @@ class Sums:
         between = (np.square(self.products[:, present]) / self.y[present]).sum(1)
         spread = self.x_spread
         return np.where(spread > 0, np.minimum(between / np.where(spread > 0, spread, 1), 1), np.nan)
-
-
-def product(signals: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Signals (b, n) float32 times columns (n, C) float32, (b, C) float64.
-
-    In panels of one width: BLAS takes other ways with other shapes, and a hypothesis shall have the same score to
-    the last bit whichever others are scored beside it.
-    """
-    count = columns.shape[1]
-    total = np.zeros((len(signals), -(-count // _PANEL) * _PANEL))
-    for first in range(0, count, _PANEL):
-        panel = np.zeros((len(columns), _PANEL), np.float32)
-        panel[:, : min(_PANEL, count - first)] = columns[:, first : first + _PANEL]
-        for start in range(0, len(columns), _STEPS):
-            steps = slice(start, start + _STEPS)
-            total[:, first : first + _PANEL] += signals[:, steps] @ panel[steps]
-    return total[:, :count]
 
 
 def _spread(total: np.ndarray, squares: np.ndarray, weight: float) -> np.ndarray:
