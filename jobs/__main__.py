@@ -115,10 +115,11 @@ def _command(name: str, action: str):  # type: ignore[no-untyped-def]  # noqa: A
         from jobs.commands import doctor
 
         return doctor.doctor
-    from jobs.commands import audit, clearing, questions, runs
+    from jobs.commands import audit, claims, clearing, questions, runs
 
     commands = {"sql": questions.sql, "top": questions.top, "show": questions.show, "gc": clearing.collect}
     removals = {"rm": clearing.remove, "gc": clearing.collect}
+    commands["claims"] = claims.claims
     return {"audit": audit.audit, "runs": removals.get(action, runs.runs), **commands}[name]
 
 

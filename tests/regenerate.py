@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from jobs.commands.parser import make_parser
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.queries.audit.invariant import invariants
-from pipeline.queries.question import questions
+from pipeline.queries.question import Question, claims, questions
 from schemas.experiment import Experiment
 from schemas.languages import SUFFIXES
 from schemas.parse import TASK_SETTINGS, section_of
@@ -34,6 +34,15 @@ such a header too.
 Tables hold every run, model and checkpoint. `unrolled sql --run RUN [--checkpoint last]` and
 `lake.run(RUN, "last")` ask one run alone, in shipped questions and SQL of your own. `last` is each model's
 last checkpoint in each table; what belongs to no checkpoint, such as `steps` and `metrics`, is all there."""
+
+CLAIMING = """
+## Claims
+
+Sentences about what networks learn, most of them from the article "Exploring LSTMs". `unrolled claims RUN`, or
+`lake.claims(RUN)` in Python, asks those about a run's task; `unrolled sql -f claims/NAME` asks one, with other
+thresholds. An answer has a row for each network with a cell state: `model`, `checkpoint`, whether it `held`, the
+`neuron` concerned, and the figures that decide. A text that was drawn again is left out. What came out over eight
+seeds: [findings](findings.md)."""
 
 OWN = '''
 ## Your own
@@ -132,15 +141,15 @@ def _tables() -> Iterator[str]:
 
 
 def _queries() -> Iterator[str]:
-    yield f"# Shipped questions\n\n{NOTE.format('the headers of `pipeline/queries/*.sql`')}\n"
+    yield f"# Shipped questions\n\n{NOTE.format('the headers of `pipeline/queries/*.sql` and `claims/*.sql`')}\n"
     yield ASKING
     for question in questions().values():
         yield f"\n## {question.name}\n\n{question.question}\n"
-        yield f"Tables: {', '.join(f'`{table}`' for table in question.tables)}.\n"
-        yield "| parameter | type | default | meaning |\n|---|---|---|---|"
-        for parameter in question.parameters:
-            default = "" if parameter.default is None else f"`{parameter.default or 'null'}`"
-            yield f"| `{parameter.name}` | {parameter.kind} | {default} | {parameter.note} |"
+        yield from _parameters(question)
+    yield CLAIMING
+    for claim in claims().values():
+        yield f"\n### {claim.name}\n\n**{claim.claim}** {claim.question} Of {' and '.join(claim.tasks)}.\n"
+        yield from _parameters(claim)
     yield "\n## What `unrolled audit` checks\n"
     yield "In Python: `lake.audit(run)`. Each invariant is a file in `pipeline/queries/audit/`, with the"
     yield "derivation of its tolerance; in addition, `digests` reads every object again, and `published` tells"
@@ -150,6 +159,14 @@ def _queries() -> Iterator[str]:
         is_general = len(invariant.cells) == len(CELL_SIGNALS)
         cells = "every cell" if is_general else ", ".join(invariant.cells)
         yield f"| `{invariant.name}` | {invariant.says} | {cells} |"
+
+
+def _parameters(question: Question) -> Iterator[str]:
+    yield f"Tables: {', '.join(f'`{table}`' for table in question.tables)}.\n"
+    yield "| parameter | type | default | meaning |\n|---|---|---|---|"
+    for parameter in question.parameters:
+        default = "" if parameter.default is None else f"`{parameter.default or 'null'}`"
+        yield f"| `{parameter.name}` | {parameter.kind} | {default} | {parameter.note} |"
 
 
 def _hypotheses() -> Iterator[str]:

@@ -65,6 +65,16 @@ begins with ok, warn or fail; if it is not ok, it says what to type. Exit code 0
   unrolled doctor --root s3://my-bucket/lake
 """
 
+CLAIMS = """\
+Whether the claims about a run's task, most of them from the article "Exploring LSTMs", hold of its networks: a
+line for each network, with the neuron concerned and the figures that decide. Each claim is a file of SQL in
+pipeline/queries/claims/; its thresholds are parameters, and the unit is the distinct text.
+
+  unrolled claims counting                 of each model's last checkpoint
+  unrolled claims counting --checkpoint 0  of the networks before training: what holds of them says little
+  unrolled sql -f claims/counts --set run=counting --set least=0.999
+"""
+
 WRITE = """\
 Let a trained model write: it reads the prompt, then its own output. The same command always writes the same text.
 Nothing is stored unless --dump is given.
@@ -107,6 +117,7 @@ def make_parser() -> Parser:
     _add_runs(commands, common)
     _add_questions(commands, common)
     _add_show(commands, common)
+    _add_claims(commands, common)
     _add_write(commands, common)
     _add_audit(commands, common)
     doctor = commands.add_parser(
@@ -260,7 +271,9 @@ def _add_runs(commands: "argparse._SubParsersAction[Parser]", common: Parser) ->
 def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
     sql = commands.add_parser("sql", parents=[common], help="ask anything in SQL (DuckDB's dialect)")
     sql.add_argument("query", nargs="?", metavar="SELECT", help="one SELECT over the lake's tables")
-    sql.add_argument("-f", "--file", metavar="FILE", help="a .sql file, or the name of a shipped question")
+    sql.add_argument(
+        "-f", "--file", metavar="FILE", help="a .sql file, or the name of a shipped question or claim"
+    )
     sql.add_argument(
         "--set",
         dest="parameters",
@@ -278,7 +291,7 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
         default="table",
         help="how to print the answer (table); JSON has no NaN and no infinity, and gives null for them",
     )
-    sql.add_argument("--questions", action="store_true", help="list the shipped questions")
+    sql.add_argument("--questions", action="store_true", help="list the shipped questions and claims")
 
     top = commands.add_parser("top", parents=[common], help="which neurons follow a hypothesis")
     top.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
@@ -290,6 +303,19 @@ def _add_questions(commands: "argparse._SubParsersAction[Parser]", common: Parse
     top.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=f"{AT} (each model's last)")
     top.add_argument("--limit", type=_whole(1), default=20, metavar="N", help="how many rows (20)")
     top.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _add_claims(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:
+    claims = commands.add_parser(
+        "claims",
+        parents=[common],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="which claims about its task hold of a run's networks",
+        description=CLAIMS,
+    )
+    claims.add_argument("run", metavar="RUN", help="a run's id, or the beginning of it")
+    claims.add_argument("--checkpoint", type=_checkpoint, metavar="N", help=f"{AT} (each model's last)")
+    claims.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_show(commands: "argparse._SubParsersAction[Parser]", common: Parser) -> None:

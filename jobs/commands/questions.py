@@ -11,9 +11,9 @@ import pipeline
 from jobs.commands.neuron import neuron_scale
 from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
 from pipeline.queries.lake import Lake
-from pipeline.queries.question import Question, parse_question, questions
+from pipeline.queries.question import Question, claims, find_question, parse_question, questions
 from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend
-from schemas.errors import UsageError, unknown
+from schemas.errors import UsageError
 from schemas.signals import CELL_SIGNALS
 
 MOST_DRAWN = 5_000  # characters of a picture: each is an artist of matplotlib's, and 5,000 take some seconds
@@ -22,7 +22,7 @@ MOST_DRAWN = 5_000  # characters of a picture: each is an artist of matplotlib's
 def sql(options: argparse.Namespace) -> None:
     """A query, a file, or a shipped question."""
     if options.questions:
-        rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in questions().values()]
+        rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in _all_questions()]
         print_folded(pa.Table.from_pylist(rows))
         return
     if bool(options.query) == bool(options.file):
@@ -202,10 +202,8 @@ def _parameter(text: str) -> tuple[str, str]:
 
 def _question(name: str) -> Question:
     path = Path(name)
-    if name in questions() or path.suffix != ".sql":
-        if name not in questions():
-            raise unknown("question", name, questions())
-        return questions()[name]
+    if path.suffix != ".sql":
+        return find_question(name)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -214,6 +212,10 @@ def _question(name: str) -> Question:
         return parse_question(path.stem, text)
     except ValueError:
         return Question(path.stem, "", (), (), text)
+
+
+def _all_questions() -> list[Question]:
+    return [*questions().values(), *claims().values()]
 
 
 def _told(question: Question) -> str:

@@ -54,6 +54,7 @@ def test_the_frozen_surface() -> None:
         "top": sorted(
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),
+        "claims": sorted([*common, "--checkpoint", "--json", "RUN"]),
         "write": sorted([*common, *drawing, "--checkpoint", "--json", "--model", "--stored", "--dump", "RUN"]),
         "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
