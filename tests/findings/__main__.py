@@ -1,15 +1,17 @@
 """`make findings`: what the shipped small experiments' networks do, over eight seeds, on docs/findings.md.
 
-Trains them in lakes that are thrown away, asks every claim of pipeline/queries/claims/, and writes what held.
+Trains them, asks every claim of pipeline/queries/claims/, and writes what held. The lakes are thrown away unless
+--keep says where they belong.
 
 --quick trains next to nothing: it shows that the page is made.
 """
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.benchmarks.measure import one_a_core
 from tests.findings.asking import Found, Job, run_one
@@ -34,12 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.findings", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny sizes; needs --out")
     parser.add_argument("--out", type=Path, help="the page; docs/findings.md when left out")
+    parser.add_argument("--keep", metavar="FOLDER", help="keep the lakes there, and go on where they stopped")
     given = parser.parse_args(arguments)
     if given.quick and given.out is None:
         parser.error("--quick needs --out: its figures mean nothing and may not replace the page")
     changes = QUICK if given.quick else FULL
     found = []
-    with tempfile.TemporaryDirectory() as folder:
+    with nullcontext(given.keep) if given.keep else TemporaryDirectory() as folder:
         jobs = [Job(name, str(Path(folder, name)), changes) for name in EXPERIMENTS]
         for one in one_a_core(run_one, jobs, processes=not given.quick):
             print(_told(one), file=sys.stderr, flush=True)

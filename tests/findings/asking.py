@@ -64,19 +64,19 @@ class Found(NamedTuple):
     texts: int  # distinct ones of the probe split
     findings: list[Finding]
     scores: list[Score]
-    seconds: float
+    seconds: float  # of a core
 
 
 def run_one(job: Job) -> Found:
     """Train an experiment's networks and ask them; what a process of the pool does."""
     torch.set_num_threads(1)
-    started = time.perf_counter()
+    started = time.process_time()
     run = open_run(load_experiment(job.experiment, job.changes), job.root)
     run_stages(run, LocalRunner(), STAGES)
     lake = pipeline.open(job.root)
     texts = lake.fetch(_TEXTS, {"run": run.id})["texts"][0].as_py()
     found = list(findings(lake, run.id)), list(scores(lake, run.id))
-    return Found(job.experiment, job.changes, texts, *found, time.perf_counter() - started)
+    return Found(job.experiment, job.changes, texts, *found, time.process_time() - started)
 
 
 _TEXTS = """
