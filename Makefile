@@ -46,7 +46,7 @@ mutate: setup                    ## does a test fail for each small change to th
 docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
 
-findings: setup                  ## docs/findings.md: do the article's claims hold, over eight seeds? some minutes
+findings: setup                  ## docs/findings.md: do the article's claims hold, over eight seeds? ten minutes
 	$(BIN)/python -m tests.findings
 
 PAGES := capture corpora faults layouts main-path precision quality sql-on-s3 storage training

@@ -14,8 +14,8 @@ SQL = "../pipeline/queries"  # from the page
 HEAD = """\
 # Findings
 
-Made by `{command}` on {day}, from networks that it trains, in {minutes} minutes of one core
-({versions}). Another machine's rounding moves a figure as another seed does.
+Made by `{command}` on {day}, from networks that it trains ({versions}).
+Another machine's rounding moves a figure as another seed does.
 
 The article "Exploring LSTMs" (2017) tells what neurons do, from one network of each kind. Here each of its
 claims is a query, asked of {seeds} networks that differ in their seed. `unrolled claims RUN` asks it of a run of
@@ -59,7 +59,6 @@ def page(found: Sequence[Found], command: str) -> str:
     head = HEAD.format(
         command=command,
         day=f"{datetime.now(UTC):%Y-%m-%d}",
-        minutes=f"{sum(one.seconds for one in found) / 60:.0f}",
         versions=", ".join(f"{name} {here[name]}" for name in ("python", *VERSIONED)),
         seeds=len(found[0].findings[0].trained),
     )

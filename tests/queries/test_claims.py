@@ -84,6 +84,7 @@ def remembering(a: float, b: float, held: Gates, shown: Gates, answer: Gates) ->
 
 latch = remembering(1, -1, Gates(input=0, output=0), Gates(input=0), Gates(forget=0))
 fading = remembering(1, -1, Gates(forget=0.9), Gates(forget=0.9), Gates(forget=0.9))
+never_open = remembering(1, -1, Gates(forget=0.9), Gates(forget=0.9), Gates(forget=0))
 for_a = remembering(1, 0.1, Gates(), Gates(), Gates())
 for_b = remembering(0.1, -1, Gates(), Gates(), Gates())
 
@@ -151,6 +152,14 @@ CASES: list[tuple[str, list[str], list[Neuron], bool, str, dict[str, float]]] = 
     ("input_gate_lower_on_x", SELECTIVE, [closing], True, "L0/N0", {"gate_at_x_of_a": 0, "gate_at_a": 1}),
     ("input_gate_lower_on_x", SELECTIVE, [balanced], False, "L0/N0", {"gate_at_x_of_a": 1}),
     ("balance_on_x", ["aaXYbb\n"], [balanced], True, "L0/N0", {"written_at_x_of_a": 1, "forgotten_at_x_of_a": 1}),
+    (
+        "balance_on_x",
+        ["aaXYbb\n"],
+        [counts_x_too],
+        False,
+        "L0/N0",
+        {"written_at_x_of_a": 1, "forgotten_at_x_of_a": 0},
+    ),
     ("balance_on_x", SELECTIVE, [closing], False, "L0/N0", {"written_at_x_of_a": 0, "change_at_x_of_a": 0}),
     ("tells_a_from_b", STATE, [dead, latch], True, "L0/N1", {"auc": 1, "r2": 1}),
     ("tells_a_from_b", STATE, [dead], False, "L0/N0", {"auc": 0.5, "r2": 0}),
@@ -162,6 +171,7 @@ CASES: list[tuple[str, list[str], list[Neuron], bool, str, dict[str, float]]] = 
     ("input_gate_ignores_fillers", STATE, [fading], False, "L0/N0", {"gate_at_x": 1}),
     ("forget_gate_drops", STATE, [latch], True, "L0/N0", {"gate_at_answer": 0, "gate_while_holding": 1}),
     ("forget_gate_drops", STATE, [fading], False, "L0/N0", {"gate_at_answer": 0.9}),
+    ("forget_gate_drops", STATE, [never_open], False, "L0/N0", {"gate_at_answer": 0, "gate_while_holding": 0.9}),
     ("hidden_until_needed", STATE, [latch], True, "L0/N0", {"hidden_at_x": 0, "hidden_at_separator": SHOWN}),
     ("hidden_until_needed", STATE, [fading], False, "L0/N0", {"output_gate_at_x": 1}),
     ("next_character", COPYING, [slot(0), follows_next], False, "L0/N1", {"eta2_next": 1, "eta2_slot": 1}),

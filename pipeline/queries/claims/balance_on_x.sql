@@ -1,9 +1,9 @@
 -- claim: The selective counter writes at an X, and what it writes makes up for what it forgets.
 -- tasks: selective_counting
--- question: In which networks is what the counter writes at an X at least `written` of its change at an a, although its cell state changes by at most `share` of that?
+-- question: In which networks is what the counter writes at an X at least `written` of its change at an a, although its cell state changes by at most `share` of what is written?
 -- parameter run run: the run's id, or the start of it
 -- parameter written number = 0.1: the least mean size of i * g at an X, of the mean change at an a
--- parameter share number = 0.1: the greatest mean size of the change at an X, of the mean change at an a
+-- parameter share number = 0.5: the greatest mean size of the change at an X, of that of i * g there
 -- parameter checkpoint checkpoint = : number of updates; default: each model's last dumped
 -- tables: activations, steps
 with texts as (  -- a text that was drawn again says nothing new
@@ -50,7 +50,7 @@ with texts as (  -- a text that was drawn again says nothing new
   qualify row_number() over (partition by model order by r2 desc, layer, neuron) = 1
 )
 select
-  model, checkpoint, coalesce(written_at_x / nullif(at_a, 0) >= $written and at_x / nullif(at_a, 0) <= $share, false) as held,
+  model, checkpoint, coalesce(written_at_x / nullif(at_a, 0) >= $written and at_x / nullif(written_at_x, 0) <= $share, false) as held,
   'L' || layer || '/N' || neuron as neuron,
   round(written_at_x / nullif(at_a, 0), 9) as written_at_x_of_a,
   round(forgotten_at_x / nullif(at_a, 0), 9) as forgotten_at_x_of_a,

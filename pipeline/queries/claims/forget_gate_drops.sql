@@ -1,7 +1,8 @@
 -- claim: The forget gate drops when the memory is done with.
 -- tasks: state_memory
--- question: In which networks is the forget gate of the neuron that tells A from B best at most `dropped`, on average, at the answer?
+-- question: In which networks is the forget gate of the neuron that tells A from B best, on average, at least `open` up to the separator, and at most `dropped` at the answer?
 -- parameter run run: the run's id, or the start of it
+-- parameter open number = 0.95: the least mean forget gate over the x's and the separator
 -- parameter dropped number = 0.5: the greatest mean forget gate at the answer
 -- parameter checkpoint checkpoint = : number of updates; default: each model's last dumped
 -- tables: activations, steps
@@ -36,7 +37,7 @@ with texts as (  -- a text that was drawn again says nothing new
   qualify row_number() over (partition by model order by r2 desc, layer, neuron) = 1
 )
 select
-  model, checkpoint, coalesce(at_answer <= $dropped, false) as held, 'L' || layer || '/N' || neuron as neuron,
+  model, checkpoint, coalesce(holding >= $open and at_answer <= $dropped, false) as held, 'L' || layer || '/N' || neuron as neuron,
   round(at_answer, 9) as gate_at_answer, round(holding, 9) as gate_while_holding
 from memories
 order by model

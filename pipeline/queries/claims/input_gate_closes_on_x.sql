@@ -43,6 +43,7 @@ with texts as (  -- a text that was drawn again says nothing new
     least(coalesce(regr_r2(count_a, cell_state), 0), coalesce(regr_r2(remaining_b, cell_state), 0)) as r2,
     avg(input_gate) filter (is_a) as gate_at_a,
     avg(input_gate) filter (is_x) as gate_at_x,
+    avg(abs(candidate)) filter (is_a) as candidate_at_a,
     avg(abs(candidate)) filter (is_x) as candidate_at_x
   from changes
   group by model, checkpoint, layer, neuron
@@ -51,6 +52,7 @@ with texts as (  -- a text that was drawn again says nothing new
 select
   model, checkpoint, coalesce(gate_at_x <= $closed and candidate_at_x >= $active, false) as held,
   'L' || layer || '/N' || neuron as neuron,
-  round(gate_at_x, 9) as gate_at_x, round(gate_at_a, 9) as gate_at_a, round(candidate_at_x, 9) as candidate_at_x
+  round(gate_at_x, 9) as gate_at_x, round(gate_at_a, 9) as gate_at_a,
+  round(candidate_at_x, 9) as candidate_at_x, round(candidate_at_a, 9) as candidate_at_a
 from lines
 order by model
