@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: default setup check test-fast test test-deep mutate demo docs bench bench-peers clean
+.PHONY: default setup check test-fast test test-deep mutate demo docs findings bench bench-peers clean
 default: check test-fast
 
 .venv/installed: pyproject.toml constraints.txt
@@ -45,6 +45,9 @@ mutate: setup                    ## does a test fail for each small change to th
 
 docs: setup                      ## regenerate the generated pages
 	$(BIN)/python -m tests.regenerate
+
+findings: setup                  ## docs/findings.md: do the article's claims hold, over eight seeds? ten minutes
+	$(BIN)/python -m tests.findings
 
 PAGES := capture corpora faults layouts main-path precision quality sql-on-s3 storage training
 

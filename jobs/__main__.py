@@ -119,11 +119,16 @@ def _command(name: str, action: str):  # type: ignore[no-untyped-def]  # noqa: A
         from jobs.commands import matching  # with scipy's optimization
 
         return matching.match
-    from jobs.commands import audit, clearing, questions, roles, runs
+    from jobs.commands import audit, claims, clearing, questions, roles, runs
 
     commands = {"sql": questions.sql, "top": questions.top, "show": questions.show, "gc": clearing.collect}
     removals = {"rm": clearing.remove, "gc": clearing.collect}
-    listed = {"audit": audit.audit, "roles": roles.roles, "runs": removals.get(action, runs.runs)}
+    listed = {
+        "audit": audit.audit,
+        "claims": claims.claims,
+        "roles": roles.roles,
+        "runs": removals.get(action, runs.runs),
+    }
     return {**listed, **commands}[name]
 
 

@@ -14,7 +14,7 @@ from jobs.commands.parser import make_parser
 from pipeline.annotation.hypotheses import HYPOTHESES
 from pipeline.annotation.tasks import next_is
 from pipeline.queries.audit.invariant import invariants
-from pipeline.queries.question import questions
+from pipeline.queries.question import Question, claims, questions
 from schemas.experiment import Experiment
 from schemas.languages import SUFFIXES
 from schemas.parse import TASK_SETTINGS, section_of
@@ -50,6 +50,14 @@ and need not remember. So would one that follows a hypothesis of yours whose val
 the present one does not. `unrolled run` and `unrolled top` say so, as they do of a hypothesis that is NULL
 everywhere or always the same, or says yes or no at fewer than five steps. The question `hypothesis_answers` has
 the figures."""
+CLAIMING = """
+## Claims
+
+Sentences about what networks learn, most of them from the article "Exploring LSTMs". `unrolled claims RUN`, or
+`lake.claims(RUN)` in Python, asks those about a run's task; `unrolled sql -f claims/NAME` asks one, with other
+thresholds. An answer has a row for each network with a cell state: `model`, `checkpoint`, whether it `held`, the
+`neuron` concerned, and the figures that decide. A text that was drawn again is left out. What came out over eight
+seeds: [findings](findings.md)."""
 
 OWN = '''
 ## Your own
@@ -161,15 +169,15 @@ def _tables() -> Iterator[str]:
 
 
 def _queries() -> Iterator[str]:
-    yield f"# Shipped questions\n\n{NOTE.format('the headers of `pipeline/queries/*.sql`')}\n"
+    yield f"# Shipped questions\n\n{NOTE.format('the headers of `pipeline/queries/*.sql` and `claims/*.sql`')}\n"
     yield ASKING
     for question in questions().values():
         yield f"\n## {question.name}\n\n{question.question}\n"
-        yield f"Tables: {', '.join(f'`{table}`' for table in question.tables)}.\n"
-        yield "| parameter | type | default | meaning |\n|---|---|---|---|"
-        for parameter in question.parameters:
-            default = "" if parameter.default is None else f"`{parameter.default or 'null'}`"
-            yield f"| `{parameter.name}` | {parameter.kind} | {default} | {parameter.note} |"
+        yield from _parameters(question)
+    yield CLAIMING
+    for claim in claims().values():
+        yield f"\n### {claim.name}\n\n**{claim.claim}** {claim.question} Of {' and '.join(claim.tasks)}.\n"
+        yield from _parameters(claim)
     yield "\n## What `unrolled audit` checks\n"
     yield "In Python: `lake.audit(run)`. Each invariant is a file in `pipeline/queries/audit/`, with the"
     yield "derivation of its tolerance; in addition, `digests` reads every object again, and `published` tells"
@@ -179,6 +187,14 @@ def _queries() -> Iterator[str]:
         is_general = len(invariant.cells) == len(CELL_SIGNALS)
         cells = "every cell" if is_general else ", ".join(invariant.cells)
         yield f"| `{invariant.name}` | {invariant.says} | {cells} |"
+
+
+def _parameters(question: Question) -> Iterator[str]:
+    yield f"Tables: {', '.join(f'`{table}`' for table in question.tables)}.\n"
+    yield "| parameter | type | default | meaning |\n|---|---|---|---|"
+    for parameter in question.parameters:
+        default = "" if parameter.default is None else f"`{parameter.default or 'null'}`"
+        yield f"| `{parameter.name}` | {parameter.kind} | {default} | {parameter.note} |"
 
 
 def _hypotheses() -> Iterator[str]:

@@ -13,9 +13,9 @@ from jobs.commands.neuron import neuron_scale, usual_signal
 from jobs.commands.notes import hypothesis_notes
 from jobs.commands.output import print_folded, print_json, print_table, wants_colour, write_batches
 from pipeline.queries.lake import Lake
-from pipeline.queries.question import Question, parse_question, questions
+from pipeline.queries.question import Question, claims, find_question, parse_question, questions
 from pipeline.rendering.terminal import Line, Scale, by_character, coloured_text, legend
-from schemas.errors import UsageError, unknown
+from schemas.errors import UsageError
 
 BRIEF = (
     "model",
@@ -37,7 +37,7 @@ MOST_DRAWN = 5_000  # characters of a picture: each is an artist of matplotlib's
 def sql(options: argparse.Namespace) -> None:
     """A query, a file, or a shipped question."""
     if options.questions:
-        rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in questions().values()]
+        rows = [{"name": q.name, "parameters": _told(q), "question": q.question} for q in _all_questions()]
         print_folded(pa.Table.from_pylist(rows))
         return
     if bool(options.query) == bool(options.file):
@@ -211,10 +211,8 @@ def _parameter(text: str) -> tuple[str, str]:
 
 def _question(name: str) -> Question:
     path = Path(name)
-    if name in questions() or path.suffix != ".sql":
-        if name not in questions():
-            raise unknown("question", name, questions())
-        return questions()[name]
+    if path.suffix != ".sql":
+        return find_question(name)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -223,6 +221,10 @@ def _question(name: str) -> Question:
         return parse_question(path.stem, text)
     except ValueError:
         return Question(path.stem, "", (), (), text)
+
+
+def _all_questions() -> list[Question]:
+    return [*questions().values(), *claims().values()]
 
 
 def _told(question: Question) -> str:

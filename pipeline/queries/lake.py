@@ -16,13 +16,14 @@ from pipeline.queries.engine import CONFIGURATION
 from pipeline.queries.html import html_rows
 from pipeline.queries.names import Names, find_run
 from pipeline.queries.portable import portable
-from pipeline.queries.question import Question, find_question
+from pipeline.queries.question import Question, claims, find_question
 from pipeline.queries.scope import Checkpoint, part_of
 from pipeline.queries.statement import Statement, read_statement
 from pipeline.queries.views import Views
 from pipeline.storage.cache import Cache, cache_of
 from pipeline.storage.folder import Folder
 from schemas.errors import IncompleteWarning, UsageError
+from schemas.experiment import Experiment
 
 Parameters = Mapping[str, object]
 
@@ -120,6 +121,27 @@ class Lake:
         """
         shipped = find_question(question)
         return self.fetch(shipped.sql, self.complete(shipped, parameters))
+
+    def claims(self, run: str | None = None, checkpoint: Checkpoint = None) -> dict[str, pa.Table]:
+        """Whether the claims about a run's task hold of its networks.
+
+        Args:
+            run: its id, or the start of it; may be left out if the lake is of one run.
+            checkpoint: one that was dumped, each model's last one when it is None or "last".
+
+        Returns:
+            By the claim's name a row for each network with a cell state: `model`, `checkpoint`, `held`, `neuron`,
+            and the figures that decide. `ask` gives the same for one claim, with other thresholds.
+
+        Raises UsageError for an unknown run or checkpoint, and for a task that no claim is about.
+        """
+        found = self.find_run(run or self._scope)
+        task = Experiment.model_validate(self.catalog.runs[found].experiment).task.name
+        fitting = [name for name, claim in claims().items() if task in claim.tasks]
+        if not fitting:
+            known = sorted({task for claim in claims().values() for task in claim.tasks})
+            raise UsageError(f"no claim is about the task of {found}, {task}: they are about {', '.join(known)}")
+        return {name: self.ask(name, run=found, checkpoint=checkpoint) for name in fitting}
 
     def complete(self, question: Question, given: Parameters) -> dict[str, object]:
         """All parameters of a question; the run by its whole id. Raises as `ask` does."""

@@ -1,4 +1,4 @@
--- question: How open are a neuron's gates, on average, at each character?
+-- question: How open are a neuron's gates, and what is its candidate, on average, at each character?
 -- parameter run run: the run's id, or the start of it
 -- parameter model model: the model's name
 -- parameter layer layer: layer, counting from 0
@@ -16,7 +16,8 @@ select
   round(avg(forget_gate), 9) as forget_gate,
   round(avg(output_gate), 9) as output_gate,
   round(avg(reset_gate), 9) as reset_gate,
-  round(avg(update_gate), 9) as update_gate
+  round(avg(update_gate), 9) as update_gate,
+  round(avg(candidate), 9) as candidate
 from activations
 join chars using (token)
 where run = $run

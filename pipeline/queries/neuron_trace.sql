@@ -1,4 +1,4 @@
--- question: What did a neuron's signals do along a sequence?
+-- question: What did a neuron's signals do along a sequence, and what of its cell state was kept and what was written?
 -- parameter run run: the run's id, or the start of it
 -- parameter model model: the model's name
 -- parameter layer layer: layer, counting from 0
@@ -11,7 +11,12 @@ with asked as (
     coalesce($sequence, (select min(sequence) from steps where run = $run and split = 'probe')) as sequence,
     coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model)) as checkpoint
 )
-select a.step, s.char, s.target, a.* exclude (run, model, layer, neuron, sequence, step, token, checkpoint)
+-- kept + written is the cell state; before step 0 there is nothing to keep.
+select
+  a.step, s.char, s.target,
+  a.* exclude (run, model, layer, neuron, sequence, step, token, checkpoint),
+  a.forget_gate * lag(a.cell_state, 1, 0) over (order by a.step) as kept,
+  a.input_gate * a.candidate as written
 from activations as a
 join steps as s using (run, sequence, step)
 where a.run = $run

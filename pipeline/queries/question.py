@@ -7,19 +7,27 @@
 
 A parameter's type is text, integer, count (an integer from 1), number, or what it names, as `run`: then the lake
 must have it (names.py).
+
+A claim is a question in the folder claims/ whose header has two more lines. Its answer has a row for each network:
+`model`, `checkpoint`, `held`, `neuron`, and the figures that decide; its numbers with a default are thresholds.
+
+-- claim: A hidden neuron counts the a's, and then the b's that are left.
+-- tasks: counting, selective_counting
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Literal
 
+from pipeline.queries.claims import CLAIMS
 from schemas.errors import UsageError, unknown
 
 NAMES = {"run": str, "hypothesis": str, "model": str, "signal": str, "measure": str}
 NUMBERS = {"checkpoint": int, "layer": int, "neuron": int, "sequence": int}
+CLAIMED = ("model", "checkpoint", "held", "neuron")  # the columns of a claim's answer, before its figures
 _LARGEST = 2**63  # of SQL's BIGINT
 
 
@@ -88,11 +96,19 @@ class Question:
     parameters: tuple[Parameter, ...]
     tables: tuple[str, ...]
     sql: str
+    claim: str = ""  # the sentence that holds of a network or does not; empty unless it is a claim
+    tasks: tuple[str, ...] = ()  # what a claim is about
 
     def __repr__(self) -> str:
         """What it is given and what it asks, without its SQL."""
         given = ", ".join(p.name if p.default is None else f"[{p.name}]" for p in self.parameters)
         return f"<Question {self.name}({given}): {self.question}>"
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Its numbers that have a default: what a claim decides by."""
+        numbers = (p for p in self.parameters if p.kind == "number" and p.default)
+        return {parameter.name: float(parameter.default or 0) for parameter in numbers}
 
     def complete(self, given: Mapping[str, object]) -> dict[str, object]:
         """All parameters: those given, and the defaults of the others.
@@ -112,24 +128,34 @@ class Question:
 
 @cache
 def questions() -> dict[str, Question]:
-    """Every shipped question by name."""
+    """Every shipped question by name, but for the claims."""
     folder = files("pipeline.queries")
-    shipped = sorted(file.name for file in folder.iterdir() if file.name.endswith(".sql"))
-    return {name[:-4]: parse_question(name[:-4], (folder / name).read_text("utf-8")) for name in shipped}
+    return _read(sorted(file.name[:-4] for file in folder.iterdir() if file.name.endswith(".sql")))
+
+
+@cache
+def claims() -> dict[str, Question]:
+    """Every claim by name, as `claims/counts`, in the order in which they are told."""
+    return _read(f"claims/{name}" for name in CLAIMS)
+
+
+def _read(names: Iterable[str]) -> dict[str, Question]:
+    folder = files("pipeline.queries")
+    return {name: parse_question(name, (folder / f"{name}.sql").read_text("utf-8")) for name in names}
 
 
 def find_question(name: str) -> Question:
-    """The shipped question of a name. Raises UsageError that lists the known ones."""
-    if name not in questions():
-        raise unknown("question", name, questions())
-    return questions()[name]
+    """The shipped question or claim of a name. Raises UsageError that lists the known ones."""
+    known = questions() | claims()
+    if name not in known:
+        raise unknown("question", name, known)
+    return known[name]
 
 
 def parse_question(name: str, text: str) -> Question:
     """A question from the text of its file."""
     lines = text.splitlines()
-    asked = [line.removeprefix("-- question: ") for line in lines if line.startswith("-- question: ")]
-    tables = [line.removeprefix("-- tables: ") for line in lines if line.startswith("-- tables: ")]
+    asked, tables, claim, tasks = (_said(lines, what) for what in ("question", "tables", "claim", "tasks"))
     if len(asked) != 1 or len(tables) != 1:
         raise ValueError(f"{name}.sql needs one `-- question:` and one `-- tables:` line in its header")
     matches = [_PARAMETER.fullmatch(line) for line in lines if line.startswith("-- parameter ")]
@@ -138,4 +164,10 @@ def parse_question(name: str, text: str) -> Question:
             f"{name}.sql has a parameter line that is not `-- parameter NAME TYPE [= DEFAULT]: meaning`"
         )
     parameters = tuple(Parameter(*match.groups()) for match in matches if match)
-    return Question(name, asked[0], parameters, tuple(tables[0].split(", ")), text)
+    about = tuple(tasks[0].split(", ")) if tasks else ()
+    return Question(name, asked[0], parameters, tuple(tables[0].split(", ")), text, "".join(claim), about)
+
+
+def _said(lines: list[str], what: str) -> list[str]:
+    """What the header says under a word."""
+    return [line.removeprefix(f"-- {what}: ") for line in lines if line.startswith(f"-- {what}: ")]

@@ -56,6 +56,7 @@ def test_the_frozen_surface() -> None:
             [*common, "--checkpoint", "--hypothesis", "--json", "--limit", "--measure", "--signal", "RUN"]
         ),
         "roles": sorted([*common, "--all", "--checkpoint", "--json", "MODEL", "RUN"]),
+        "claims": sorted([*common, "--checkpoint", "--json", "RUN"]),
         "write": sorted([*common, *drawing, "--checkpoint", "--json", "--model", "--stored", "--dump", "RUN"]),
         "doctor": sorted([*common, "--json"]),
         "audit": sorted([*common, "--checkpoint", "--json", "--model", "RUN"]),
