@@ -48,11 +48,14 @@ class Finding(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A hypothesis, and the measure of each network's best neuron, over all signals."""
+    """A hypothesis, and each network's best neuron by the half of the texts that chooses, over all signals."""
 
     hypothesis: str
     measure: str
-    trained: list[float]
+    trained: list[float]  # over all texts
+    held_out: list[float | None]  # over the half that had no part in the choice
+    chance: list[float]  # what it reaches by chance one time in twenty, position kept
+    finds: int  # networks whose q is below 0.05
     untrained: list[float]
 
 
@@ -108,25 +111,32 @@ def other_thresholds(thresholds: Mapping[str, float]) -> list[dict[str, float]]:
     return [dict(zip(thresholds, values, strict=True)) for values in product(*choices)][1:]
 
 
-# The area under the ROC curve of a yes/no hypothesis, either way round; else the size of Pearson's r.
+# The area under the ROC curve of a yes/no hypothesis and of categories, either way round; else the size of r.
 _BEST = """
-with measured as (
-  select
-    hypothesis, model, checkpoint,
-    max(greatest(value, 1 - value)) filter (measure = 'auc') as auc,
-    max(abs(value)) filter (measure = 'pearson') as pearson
+with usual as (
+  select *, if(measure = 'auc', 2, 1) * abs(coalesce(chosen, value) - if(measure = 'auc', 0.5, 0)) as strength
   from scores
-  where run = $run
-  group by hypothesis, model, checkpoint
+  where run = $run and value is not null and measure in ('pearson', 'auc')
+  qualify measure = if(bool_or(measure = 'auc') over (partition by hypothesis), 'auc', 'pearson')
 ), best as (
-  select *, coalesce(auc, pearson) as value, checkpoint = max(checkpoint) over (partition by model) as is_last
-  from measured
+  select
+    *,
+    checkpoint = max(checkpoint) over (partition by model) as is_last,
+    if(measure = 'auc', 0.5, 0) as middle,
+    if(value < middle, -1, 1) as sign  -- the other way round is as good
+  from usual
+  qualify row_number() over (
+    partition by hypothesis, model, checkpoint order by strength desc, layer, neuron, signal, category
+  ) = 1
 )
 select
   hypothesis,
-  if(count(auc) > 0, 'auc', 'pearson') as measure,
-  list(value order by model) filter (is_last) as trained,
-  list(value order by model) filter (checkpoint = 0) as untrained
+  any_value(measure) as measure,
+  list(middle + sign * (value - middle) order by model) filter (is_last) as trained,
+  list(middle + sign * (held_out - middle) order by model) filter (is_last) as held_out,
+  list(middle + sign * (null_value - middle) order by model) filter (is_last) as chance,
+  count(*) filter (is_last and q_value < 0.05) as finds,
+  list(middle + sign * (value - middle) order by model) filter (checkpoint = 0) as untrained
 from best
 group by hypothesis
 order by hypothesis

@@ -27,6 +27,9 @@ your own.
   thresholds are halved and doubled (0.1 becomes 0.053 and 0.18, 0.99 becomes 0.980 and 0.995).
 - A claim is about the neuron that is best at it. The best of ten is good at something by chance alone, so compare
   with *before training*.
+- *Best neuron*: chosen by one half of the texts; *held out* is its measure over the other half, *by chance* what it
+  reaches one time in twenty when whole texts swap their annotations ([scores](scores.md)). `count_a` is the position
+  where every text begins with its a's: chance does as well, and q is near 1.
 - Figures are medians over the networks, with the least and the greatest in brackets.
 """
 
@@ -44,11 +47,13 @@ CLAIM_COLUMNS = (
     Column("before training", lambda finding: f"{finding.held_untrained} of {len(finding.untrained)}"),
     Column("with other thresholds", lambda finding: "–".join(map(str, _range(finding)))),
 )
-# A further figure of the best neuron, such as its value on sequences held out, is a line here.
 SCORE_COLUMNS = (
     Column("hypothesis", lambda score: f"`{score.hypothesis}`"),
     Column("measure", lambda score: score.measure),
     Column("best neuron", lambda score: spread(score.trained)),
+    Column("held out", lambda score: spread(score.held_out)),
+    Column("by chance", lambda score: spread(score.chance)),
+    Column("q < 0.05", lambda score: f"{score.finds} of {len(score.trained)}"),
     Column("before training", lambda score: spread(score.untrained)),
 )
 
