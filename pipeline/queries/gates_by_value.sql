@@ -7,7 +7,8 @@
 -- parameter checkpoint checkpoint = : number of updates; default: the last dumped
 -- tables: activations, annotations
 select
-  h.value as hypothesis_value,
+  h.value as hypothesis_value,  -- NULL where it names a category
+  h.category,
   count(*) as steps,
   round(avg(input_gate), 9) as input_gate,
   round(avg(forget_gate), 9) as forget_gate,
@@ -25,6 +26,6 @@ from (
     and checkpoint = coalesce($checkpoint, (select max(checkpoint) from activations where run = $run and model = $model))
 )
 join annotations as h using (sequence, step)
-where h.run = $run and h.hypothesis = $hypothesis and h.value is not null
-group by h.value
-order by h.value
+where h.run = $run and h.hypothesis = $hypothesis and (h.value is not null or h.category is not null)
+group by h.value, h.category
+order by h.value, h.category

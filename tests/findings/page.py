@@ -27,9 +27,9 @@ your own.
   thresholds are halved and doubled (0.1 becomes 0.053 and 0.18, 0.99 becomes 0.980 and 0.995).
 - A claim is about the neuron that is best at it. The best of ten is good at something by chance alone, so compare
   with *before training*.
-- *Best neuron*: chosen by one half of the texts; *held out* is its measure over the other half, *by chance* what it
-  reaches one time in twenty when whole texts swap their annotations ([scores](scores.md)). `count_a` is the position
-  where every text begins with its a's: chance does as well, and q is near 1.
+- *Best neuron*: chosen by one half of the texts; *held out* is its measure over the other half, *by chance* what
+  it reaches one time in twenty when whole texts swap their annotations ([scores](scores.md)). `count_a` is the
+  position where every text begins with its a's: chance does as well, and q is near 1.
 - Figures are medians over the networks, with the least and the greatest in brackets.
 """
 
