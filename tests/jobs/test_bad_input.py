@@ -99,7 +99,7 @@ BAD: list[tuple[list[str], str]] = [
     (["audit", "tiny", "--checkpoint", "7"], "checkpoint 7 was not dumped; known: 0, 12"),
     (
         ["top", "tiny", "--hypothesis", "count_a", "--measure", "auc"],
-        "measure of count_a 'auc': known: pearson, spearman",
+        "measure of count_a 'auc': known: mutual_information, pearson, r_squared, slope, spearman",
     ),
     (["sql", "-f", "dumped", "--set", "run=nope"], "unknown run 'nope'"),
     (["sql", "select error('late') from range(900000) where range = 800000"], "late"),

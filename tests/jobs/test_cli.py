@@ -72,7 +72,7 @@ def test_the_answer_names_the_models_that_it_does_not_list(typed: Typed, tmp_pat
     never = "score.define=[{name='never', sql=\"case when char = 'q' then 1 end\"}]"
     words = ["run", toml, "--runner", "local", "--set", never]
     headline, each = typed(*words, root=run.root).split("Which neuron follows each hypothesis best?")
-    told = "  not listed, as no r is defined (not dumped, it never changes, or it names a category): "
+    told = "  not listed, as no measure is defined (not dumped, or it never changes): "
     assert [line for line in headline.splitlines() if line.startswith("  lstm-1x5-seed0 ")]
     assert f"{told}model gru-1x5-seed0\n" in headline
     assert f"{told}hypothesis never\n" in each
@@ -82,10 +82,7 @@ def test_the_answer_names_the_models_that_it_does_not_list(typed: Typed, tmp_pat
     assert notes.startswith(f"{next_b}{null}\n")
 
     out = typed(*words, "--set", 'score.headline=["never"]', root=run.root)
-    assert (
-        "Which neuron follows never? (Pearson's r over the probe split)\n\n"
-        f"{told}model lstm-1x5-seed0, gru-1x5-seed0\n{null}" in out
-    )
+    assert f"Which neuron follows never?\n\n{told}model lstm-1x5-seed0, gru-1x5-seed0\n{null}" in out
 
 
 def test_until_and_single_stages(typed: Typed, toml: str, tmp_path: Path) -> None:
@@ -141,10 +138,21 @@ def test_runs_are_listed_shown_and_removed(typed: Typed, tmp_path: Path, tiny_la
 
 def test_top_lists_neurons(typed: Typed, tiny_lake: Run) -> None:
     out = typed("top", tiny_lake.id, "--hypothesis", "count_a", "--signal", "cell_state", "--limit", "3")
-    assert out.splitlines()[0].split() == ["model", "checkpoint", "neuron", "signal", "measure", "value", "n"]
+    told = ["measure", "value", "held_out", "null_value", "untrained", "q_value", "texts"]
+    assert out.splitlines()[0].split() == ["model", "checkpoint", "neuron", "signal", *told]
     assert len(out.splitlines()) == 5
-    rows = json.loads(typed("top", "tiny", "--hypothesis", "is_separator", "--measure", "auc", "--json"))
-    assert all(0 <= row["value"] <= 1 and row["measure"] == "auc" for row in rows)
+    rows = json.loads(typed("top", "tiny", "--hypothesis", "is_separator", "--json"))
+    assert all(0 <= row["value"] <= 1 and row["measure"] == "auc" for row in rows), "it says yes or no"
+    names = ("model", "checkpoint", "layer", "neuron", "signal", "measure", "value", "held_out", "null_value")
+    assert {*names, "null", "p_value", "q_value", "n"} <= set(rows[0])
+
+
+def test_top_says_that_a_count_is_the_position(typed: Typed) -> None:
+    """Every text of a^n X b^n begins with its a's: whatever counts them may be a clock."""
+    rows = json.loads(typed("top", "tiny", "--hypothesis", "count_a", "--signal", "cell_state", "--json"))
+    assert "nothing there is below q = 0.05" in typed.err
+    assert "count_a is confounded with position" in typed.err
+    assert {(row["null"], row["q_value"]) for row in rows if row["q_value"] is not None} == {("permuted", 1)}
 
 
 def test_an_experiments_name_is_its_runs_whatever_else_begins_so() -> None:
@@ -241,7 +249,9 @@ def test_sql_from_files_and_questions(
     out = typed("sql", "-f", "dumped", "--set", f"run={tiny_lake.id}", "--format", "json")
     assert json.loads(out)
     monkeypatch.setenv("COLUMNS", "200")
-    assert "Which neurons follow a hypothesis best?" in typed("sql", "--questions")
+    assert "Which neurons follow a hypothesis best, and how far is that from chance?" in typed(
+        "sql", "--questions"
+    )
 
 
 def test_audit_tells_what_holds_and_what_does_not(typed: Typed, tmp_path: Path) -> None:
