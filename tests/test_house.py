@@ -1,6 +1,7 @@
 """The house's own rules: sizes, fresh pages, and that what README says is true."""
 
 import ast
+import json
 import re
 import shlex
 import shutil
@@ -233,8 +234,8 @@ def test_the_demo_finds_a_neuron_that_counts(demo_folder: Path, capsys: pytest.C
     counting = []
     for hypothesis, least in (("count_a", 0.97), ("remaining_b", 0.9)):
         asked = f"unrolled top counting --hypothesis {hypothesis} --signal cell_state --limit 200 --json"
-        rows = ast.literal_eval(shell.type(asked).stdout)
-        best = {(row["model"], row["neuron"]): abs(row["value"]) for row in rows}
+        rows = json.loads(shell.type(asked).stdout)
+        best = {(row["model"], row["layer"], row["neuron"]): abs(row["value"]) for row in rows}
         counting.append({place for place, r in best.items() if r >= least})
     assert counting[0] & counting[1], "no neuron of any seed counts"
 
