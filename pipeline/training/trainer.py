@@ -34,6 +34,11 @@ class Span:
         return self.loss / self.updates if self.updates else None
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether torch's kernels for a CPU take bfloat16 here: with AVX-512, say."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001  # there is no public way to ask
+
+
 class Trainer:
     """A model under training. It owns the optimizer's moments, without which it cannot go on."""
 
@@ -55,7 +60,14 @@ class Trainer:
             seed: of the order of sequences.
             share: which of the processes that train it together this one is; weights agree in all of them.
             device: cpu or cuda.
+
+        Raises UsageError for a precision that this processor cannot train in.
         """
+        if settings.precision == "bfloat16" and device == "cpu" and not multiplies_bfloat16():
+            raise UsageError(
+                "this processor has no bfloat16: set training.precision to float32, or train on a GPU "
+                "(--gpus-per-worker 1)"
+            )
         self.model = model.to(device).eval()  # so that only updates drop values
         self.train_step = 0
         self.span = Span()

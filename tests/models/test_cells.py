@@ -151,7 +151,8 @@ def test_a_peephole_lstm_with_zero_peepholes_is_the_lstm(seed: int, layers: int)
     lstm = unroll_layers(inputs, architecture("lstm", layers), plain)
     for one, other in zip(ours, lstm, strict=True):
         for name in CELL_SIGNALS["lstm"]:
-            torch.testing.assert_close(one[name], other[name], rtol=0, atol=0)
+            # The last bit is the processor's: where it fuses a product with a sum, + 0 is in another place.
+            torch.testing.assert_close(one[name], other[name], rtol=0, atol=1e-6)
 
 
 def test_peepholes_look_at_the_old_state_for_i_and_f_and_at_the_new_one_for_o() -> None:

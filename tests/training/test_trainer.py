@@ -14,7 +14,7 @@ from pipeline.models.recurrent_lm import RecurrentLM, make_model
 from pipeline.tasks import make_task
 from pipeline.tasks.vocabulary import Vocabulary
 from pipeline.training.evaluate import evaluate
-from pipeline.training.trainer import Trainer, learning_rate
+from pipeline.training.trainer import Trainer, learning_rate, multiplies_bfloat16
 from schemas.errors import UsageError
 from schemas.experiment import Architecture
 from schemas.task_settings import CountingSettings
@@ -116,9 +116,18 @@ def test_a_span_that_was_cut_ends_with_the_same_sum() -> None:
     assert cut.span == straight.span
 
 
+MIXED = TrainingSettings(steps=200, batch_size=16, learning_rate=0.03, precision="bfloat16")
+
+
+@pytest.mark.skipif(multiplies_bfloat16(), reason="this processor has bfloat16")
+def test_a_processor_without_bfloat16_is_told_before_anything_is_trained() -> None:
+    with pytest.raises(UsageError, match=r"no bfloat16: set training\.precision to float32"):
+        Trainer(model(), SEQUENCES, MIXED, seed=0)
+
+
+@pytest.mark.skipif(not multiplies_bfloat16(), reason="this processor has no bfloat16")
 def test_mixed_precision_learns_too() -> None:
-    settings = TrainingSettings(steps=200, batch_size=16, learning_rate=0.03, precision="bfloat16")
-    trainer = Trainer(model(), SEQUENCES, settings, seed=0)
+    trainer = Trainer(model(), SEQUENCES, MIXED, seed=0)
     before = evaluate(trainer.model, SEQUENCES).loss
     trainer.advance(200)
     assert trainer.model.readout.weight.dtype == torch.float32
