@@ -9,9 +9,9 @@ def corrected(scores: str) -> str:
     q is the least p' m / rank(p') among all p' >= p of the family, m being how many there are.
     """
     return f"""
-        select * exclude (_share), least(1, min(_share) over (
+        select * exclude (_share), if(p_value is null, null, least(1, min(_share) over (
             partition by {FAMILY} order by p_value desc range between unbounded preceding and current row
-        )) + 0 * p_value as q_value
+        ))) as q_value
         from (
             select *, p_value * count(p_value) over (partition by {FAMILY}) / count(p_value) over (
                 partition by {FAMILY} order by p_value range between unbounded preceding and current row

@@ -20,9 +20,8 @@ from scipy.special import stdtr, stdtrit
 
 from pipeline.scoring.sums import Panels
 
-AXES = (
-    16  # of a hypothesis' variation over positions that are kept; the rest is taken to be alike in all directions
-)
+# Axes of a hypothesis' variation over positions that are kept; the rest is taken to be alike in all directions.
+AXES = 16
 STEPS = 16_384  # of texts that the variance is estimated from; all where there are no more
 LEAST = 16  # texts that it is estimated from, however long
 _ROUNDING = 1e-12  # of sums of squares: what is no more is nothing

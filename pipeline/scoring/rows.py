@@ -15,7 +15,7 @@ from pipeline.scoring.texts import Texts
 from schemas.scores import SCORES
 
 DIGITS = 6  # that float32 leaves right, of what lies between -1 and 1
-AT_ONCE = 4_000_000  # values of a signal that are ranked and multiplied at once: a few copies of 32 MB each
+AT_ONCE = 4_000_000  # values of a signal that are ranked and multiplied at once: a few copies of 16 MB each
 
 
 @dataclass(frozen=True, eq=False)
