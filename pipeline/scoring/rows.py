@@ -81,6 +81,9 @@ def _measured(signals: np.ndarray, columns: Columns) -> dict[str, list[Measured]
     if not len(columns.rows):
         return {name: _undefined(part, len(signals)) for name, part in columns.parts.items()}
     first, second = slice(columns.split), slice(columns.split, None)
+    is_finite = np.isfinite(signals).all(1, keepdims=True)
+    if not is_finite.all():  # a signal with a NaN or an infinity has no measure, as a constant has none
+        signals = np.where(is_finite, signals, 0)
     shifted = signals - signals[:, :1]
     varies = shifted.any(1)
     shifted -= shifted.mean(1, dtype=np.float64, keepdims=True).astype(np.float32)

@@ -59,6 +59,19 @@ def test_steps_where_nothing_is_said_are_left_out_and_constants_have_nothing() -
     assert {row["n"] for row in rows} == {3}
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_signal_that_is_not_finite_has_no_measure_and_spoils_no_other(odd: float) -> None:
+    random = np.random.default_rng(4)
+    texts = texts_of([10] * 6)
+    signals, yes = random.normal(size=(2, 60)), random.integers(0, 2, 60).astype(float)
+    spoilt = signals.copy()
+    spoilt[0, 30] = odd
+    plain, found = (scored(texts, some, {"it": asked(yes, "yes_no")})["it"] for some in (signals, spoilt))
+    assert {row["value"] for row in found if row["neuron"] == 0} == {None}
+    assert {row["p_value"] for row in found if row["neuron"] == 0} == {None}
+    assert [row for row in found if row["neuron"]] == [row for row in plain if row["neuron"]]
+
+
 def test_silence_has_rows_without_values() -> None:
     texts = texts_of([3, 3])
     rows = Scorer(texts, {"it": asked(np.full(6, np.nan), "yes_no")}).rows(
